@@ -1,0 +1,1 @@
+"""What we know of Cilium: releases, probes, parsers, maps and features."""

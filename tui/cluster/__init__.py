@@ -1,0 +1,1 @@
+"""Kubernetes access: session, exec, logs, watch, discovery."""

@@ -1,0 +1,1 @@
+"""The live source: scheduler, probes, log intake."""

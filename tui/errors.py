@@ -1,0 +1,123 @@
+"""Errors the program acts on.
+
+CiltopError
+├── ConfigError              config file or flag (exit 2)
+├── ParseError               output of a command that is not what it should be
+└── ClusterError             anything on the way to the cluster (exit 3)
+    ├── KubeconfigError      no kubeconfig, or one that can't be read
+    │   └── UnknownContextError
+    ├── CredentialError      an exec credential plugin or token that fails
+    ├── ConnectError         nothing answers
+    │   └── TlsError
+    ├── DeadlineError        answered too late
+    ├── ExecError            the exec stream broke before an exit code came
+    └── ApiError             the API server answered with a failure
+        ├── UnauthorizedError
+        ├── ForbiddenError
+        ├── NotFoundError
+        ├── ConflictError
+        ├── GoneError        410: the resource version is too old
+        └── ThrottledError   429, with the time to wait
+
+Every message says what failed, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from tui.safety import CleanText, clean
+
+
+class CiltopError(Exception):
+    """Base of all errors with a message for the user."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message: CleanText = clean(message)
+
+
+class ConfigError(CiltopError):
+    """A config file or flag that can't be used; names file, key and line."""
+
+    exit_code = 2
+
+
+class ParseError(CiltopError):
+    """Output that is not what the command prints; costs its own section only."""
+
+
+class ClusterError(CiltopError):
+    """Something on the way to the cluster failed."""
+
+    exit_code = 3
+
+
+class KubeconfigError(ClusterError):
+    """No kubeconfig was found, or it can't be read."""
+
+
+class UnknownContextError(KubeconfigError):
+    """The kubeconfig has no such context; the message lists those it has."""
+
+
+class CredentialError(ClusterError):
+    """An exec credential plugin failed or gave nothing usable."""
+
+
+class ConnectError(ClusterError):
+    """Nothing answers at the server's address."""
+
+
+class TlsError(ConnectError):
+    """The server's certificate can't be trusted."""
+
+
+class DeadlineError(ClusterError):
+    """The answer did not come in time."""
+
+
+class ExecError(ClusterError):
+    """The exec stream ended before the command's exit code came."""
+
+
+class ApiError(ClusterError):
+    """The API server answered with a failure status."""
+
+    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason: CleanText = clean(reason)
+
+
+class UnauthorizedError(ApiError):
+    """401: the credentials are missing or expired."""
+
+
+class ForbiddenError(ApiError):
+    """403: the user lacks a right; `verb` and `resource` name it."""
+
+    def __init__(self, message: str, verb: str = "", resource: str = "") -> None:
+        super().__init__(message, 403, "Forbidden")
+        self.verb: CleanText = clean(verb)
+        self.resource: CleanText = clean(resource)
+
+
+class NotFoundError(ApiError):
+    """404: no such object, or no such API."""
+
+
+class ConflictError(ApiError):
+    """409: the object changed meanwhile."""
+
+
+class GoneError(ApiError):
+    """410: the resource version is too old; list again."""
+
+
+class ThrottledError(ApiError):
+    """429: the API server asks to wait."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message, 429, "TooManyRequests")
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,1 @@
+"""Frozen facts, `Reading`, `Snapshot` and the `Source` protocol: what every layer speaks."""

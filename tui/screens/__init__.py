@@ -1,0 +1,1 @@
+"""Screens: they turn facts into the widgets' view-models."""

@@ -1,0 +1,1 @@
+"""The simulated cluster: an HTTP server that speaks the Kubernetes API."""

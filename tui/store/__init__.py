@@ -1,0 +1,1 @@
+"""Current state, history rings and forecasts."""

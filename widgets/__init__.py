@@ -1,0 +1,1 @@
+"""Textual widgets: each draws the frozen view-model it declares."""
