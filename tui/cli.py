@@ -1,0 +1,201 @@
+"""The command line: what the program can be asked, and the exit code that says how it went.
+
+Only the standard library is imported here, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tui import __version__
+from tui.config import SETTINGS, Config, Setting, Value, default_path, describe, load_config
+from tui.errors import CiltopError, ConfigError
+
+SCENARIOS = ("healthy", "leak", "shrunk", "mixed", "storm", "degraded")
+EPILOG = """\
+exit codes: 0 done, 1 failed, 2 wrong usage, 3 the cluster could not be read
+settings:   ciltop config prints every value with its origin
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; the flags of the settings come from the settings' table."""
+    parser = argparse.ArgumentParser(
+        prog="ciltop",
+        description="Dashboard for incidents on clusters that run Cilium's kube-proxy replacement. "
+        "Needs a kubeconfig and nothing else.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ciltop {__version__}")
+    _add_settings(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_demo(commands)
+    _add_simulate(commands)
+    config = commands.add_parser("config", help="print every setting with its value and origin")
+    _add_settings(config)
+    completion = commands.add_parser("completion", help="print a shell completion script")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    return parser
+
+
+Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser("demo", help="the dashboard on a simulated cluster")
+    _add_settings(demo)
+    _add_simulation(demo)
+
+
+def _add_simulate(commands: Commands[argparse.ArgumentParser]) -> None:
+    simulate = commands.add_parser(
+        "simulate", help="the simulated cluster alone, for kubectl and for ciltop --kubeconfig"
+    )
+    simulate.add_argument("--port", type=int, default=0, metavar="P", help="0 takes a free one")
+    simulate.add_argument(
+        "--write-kubeconfig", metavar="F", help="write a kubeconfig for the simulated cluster"
+    )
+    simulate.add_argument(
+        "--exit-with-stdin", action="store_true", help="stop when standard input is closed"
+    )
+    _add_simulation(simulate)
+
+
+def _add_simulation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodes", type=_positive, metavar="N", help="default: the scenario's")
+    parser.add_argument(
+        "--scenario", choices=SCENARIOS, default="mixed", help="default: %(default)s"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="K", help="same seed, same cluster")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return number
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the settings' flags; unset ones leave no trace, so that a subcommand can't undo them."""
+    group = parser.add_argument_group("settings")
+    for setting in SETTINGS:
+        if setting.flags:
+            _add_setting(group, setting)
+
+
+def _add_setting(group: argparse._ArgumentGroup, setting: Setting) -> None:
+    unset = setting.unset if setting.default is None else str(setting.default)
+    text = setting.description.replace("%", "%%")
+    if setting.kind is bool:
+        group.add_argument(
+            *setting.flags,
+            dest=setting.key,
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help=text,
+        )
+        return
+    group.add_argument(
+        *setting.flags,
+        dest=setting.key,
+        type=setting.kind,
+        choices=setting.choices or None,
+        metavar=setting.metavar or None,
+        default=argparse.SUPPRESS,
+        help=f"{text} Default: {unset}." if unset != "unset" else text,
+    )
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Value]:
+    given: Mapping[str, Value] = vars(arguments)
+    return {setting.key: given[setting.key] for setting in SETTINGS if setting.key in given}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except CiltopError as error:
+        sys.stderr.write(f"ciltop: {error.message}\n")
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away, as `ciltop config | head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "completion":
+        return _print_completion(arguments.shell)
+    if arguments.command == "simulate":
+        from tui.launch import run_simulator
+
+        return run_simulator(arguments)
+    config = load_config(default_path(), _flags(arguments))
+    if arguments.command == "config":
+        sys.stdout.write(describe(config) + "\n")
+        return 0
+    _require_terminal()
+    _start_log(config)
+    if arguments.command == "demo":
+        from tui.launch import run_demo
+
+        return run_demo(config, arguments)
+    from tui.launch import run_live
+
+    return run_live(config)
+
+
+def _print_completion(shell: str) -> int:
+    import shtab
+
+    sys.stdout.write(shtab.complete(build_parser(), shell=shell) + "\n")
+    return 0
+
+
+def _require_terminal() -> None:
+    """Refuse a terminal that can't show a screen, before anything is drawn on it.
+
+    Raises:
+        ConfigError: no terminal, or one that says it can't move its cursor.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError("the dashboard needs a terminal on standard input and output")
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise ConfigError(
+            f"TERM={os.environ.get('TERM', '')!s} can't draw a screen; "
+            "if yours can, say so: TERM=xterm-256color ciltop"
+        )
+
+
+def _start_log(config: Config) -> None:
+    """Send ciltop's own log to the chosen file, and nowhere else: the terminal is the screen's."""
+    import logging
+
+    root = logging.getLogger()
+    path = config.text("log-file")
+    if path is None:
+        root.addHandler(logging.NullHandler())
+        return
+    target = Path(path).expanduser()
+    try:
+        descriptor = os.open(target, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise ConfigError(f"--log-file {target}: can't be written: {error.strerror}") from error
+    handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,316 @@
+"""Settings: flags, environment and `config.toml`, each value with where it came from.
+
+The settings are data, so that the flags, the file's keys, `ciltop config` and the documentation
+are made from one table.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tui.errors import ConfigError
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its key in the file, its flag, its type, its default and what it does."""
+
+    key: str
+    kind: type[str] | type[int] | type[float] | type[bool]
+    default: Value | None
+    description: str
+    flags: tuple[str, ...] = ()
+    """Command line spellings, kubectl's where kubectl has one; empty for file-only settings."""
+    metavar: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    unset: str = "unset"
+    """What `ciltop config` prints for no value."""
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "kubeconfig",
+        str,
+        None,
+        "Path of the kubeconfig; KUBECONFIG may name several, as for kubectl.",
+        ("--kubeconfig",),
+        "FILE",
+        unset="$KUBECONFIG, else ~/.kube/config, else the pod's service account",
+    ),
+    Setting(
+        "context",
+        str,
+        None,
+        "Context of the kubeconfig.",
+        ("--context",),
+        "NAME",
+        unset="the kubeconfig's current context",
+    ),
+    Setting(
+        "namespace",
+        str,
+        None,
+        "Namespace of the Cilium agents.",
+        ("-n", "--namespace"),
+        "NAME",
+        unset="found, else kube-system",
+    ),
+    Setting(
+        "selector",
+        str,
+        "k8s-app=cilium",
+        "Label selector of the agent pods.",
+        ("-l", "--selector"),
+        "LABELS",
+    ),
+    Setting("container", str, "cilium-agent", "Container of the agent.", ("--container",), "NAME"),
+    Setting(
+        "interval",
+        float,
+        None,
+        "Seconds between two sweeps over all nodes.",
+        ("--interval",),
+        "SECONDS",
+        minimum=1,
+        maximum=3600,
+        unset="10 s at up to 100 nodes, more with more nodes",
+    ),
+    Setting(
+        "max-execs",
+        int,
+        8,
+        "Execs at the same time; the API server does not throttle them for us.",
+        ("--max-execs",),
+        "N",
+        minimum=1,
+        maximum=20,
+    ),
+    Setting(
+        "read-only",
+        bool,
+        False,
+        "Never write to the cluster; can also stand in [contexts.NAME].",
+        ("--read-only",),
+    ),
+    Setting("log-file", str, None, "Write ciltop's own log here.", ("--log-file",), "FILE"),
+    Setting(
+        "screenshots",
+        str,
+        "screenshots",
+        "Folder for pictures saved with ctrl+s.",
+        ("--screenshots",),
+        "FOLDER",
+    ),
+    Setting("theme", str, "textual-dark", "Textual theme of the screens.", ("--theme",), "NAME"),
+    Setting(
+        "symbols",
+        str,
+        "auto",
+        "Symbols on screen; auto looks at the locale and the terminal.",
+        ("--symbols",),
+        "SET",
+        choices=("auto", "unicode", "ascii"),
+    ),
+)
+BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}
+PER_CONTEXT = ("read-only", "namespace", "selector", "container", "interval", "max-execs", "theme")
+"""Keys that a `[contexts.NAME]` section may override."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A setting's value and where it came from."""
+
+    value: Value | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting's value with its origin."""
+
+    path: Path
+    chosen: Mapping[str, Chosen]
+    contexts: Mapping[str, Mapping[str, Chosen]] = field(default_factory=dict)
+    """Overrides per kubeconfig context."""
+
+    def for_context(self, context: str | None) -> Config:
+        """Return the settings with one context's overrides applied; flags still win."""
+        overrides = {
+            key: chosen
+            for key, chosen in self.contexts.get(context or "", {}).items()
+            if not self.chosen[key].origin.startswith("flag ")
+        }
+        if self.chosen["read-only"].value:
+            overrides.pop("read-only", None)
+        return Config(self.path, {**self.chosen, **overrides}, self.contexts)
+
+    def text(self, key: str) -> str | None:
+        """Return a text setting, or None where it is unset."""
+        value = self.chosen[key].value
+        return None if value is None else str(value)
+
+    def number(self, key: str) -> float | None:
+        """Return a number setting, or None where it is unset."""
+        value = self.chosen[key].value
+        return None if value is None else float(value)
+
+    def flag(self, key: str) -> bool:
+        """Return a yes-or-no setting."""
+        return bool(self.chosen[key].value)
+
+
+def default_path(environment: Mapping[str, str] | None = None) -> Path:
+    """Return where the config file is looked for: `$XDG_CONFIG_HOME/ciltop/config.toml`."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "ciltop" / "config.toml"
+
+
+def load_config(path: Path, flags: Mapping[str, Value]) -> Config:
+    """Combine defaults, the file and the command line's flags, later ones winning.
+
+    Raises:
+        ConfigError: the file can't be read, or holds an unknown key or a bad value.
+    """
+    chosen = {s.key: Chosen(s.default, "default") for s in SETTINGS}
+    table, text = _read(path)
+    contexts: dict[str, Mapping[str, Chosen]] = {}
+    for key, value in table.items():
+        if key == "contexts":
+            contexts = _contexts(path, text, value)
+            continue
+        line = _line_of(text, "", key)
+        setting = BY_KEY.get(_hyphenated(key))
+        if setting is None:
+            raise ConfigError(_unknown(path, line, key, BY_KEY))
+        chosen[setting.key] = Chosen(_checked(setting, value, f"{path}:{line}"), f"{path}:{line}")
+    for key, value in flags.items():
+        setting = BY_KEY[key]
+        chosen[key] = Chosen(
+            _checked(setting, value, setting.flags[-1]), f"flag {setting.flags[-1]}"
+        )
+    return Config(path, chosen, contexts)
+
+
+def _read(path: Path) -> tuple[dict[str, object], str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from error
+    try:
+        return tomllib.loads(text), text
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+
+
+def _contexts(path: Path, text: str, table: object) -> dict[str, Mapping[str, Chosen]]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}:{_line_of(text, '', 'contexts')}: contexts must be a table")
+    return {str(name): _context(path, text, str(name), body) for name, body in table.items()}
+
+
+def _context(path: Path, text: str, name: str, body: object) -> dict[str, Chosen]:
+    section = f"contexts.{name}"
+    if not isinstance(body, dict):
+        raise ConfigError(f"{path}: [{section}] must be a table, such as read-only = true")
+    chosen = {}
+    for key, value in body.items():
+        line = _line_of(text, section, key)
+        setting = BY_KEY.get(_hyphenated(key))
+        if setting is None or setting.key not in PER_CONTEXT:
+            raise ConfigError(_unknown(path, line, key, PER_CONTEXT))
+        where = f"{path}:{line}"
+        chosen[setting.key] = Chosen(_checked(setting, value, where), f"{where} [{section}]")
+    return chosen
+
+
+def _hyphenated(key: str) -> str:
+    """Return a key in the table's spelling: `read_only` is the same as `read-only`."""
+    return key.replace("_", "-")
+
+
+def _unknown(
+    path: Path, line: int, key: str, known: Mapping[str, Setting] | tuple[str, ...]
+) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(_hyphenated(key), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+    return f"{path}:{line}: unknown key {key!r}; {hint}"
+
+
+def _checked(setting: Setting, value: object, where: str) -> Value:
+    """Return the value in the setting's type, or raise with the place that holds it."""
+    wanted = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = isinstance(value, setting.kind) and (setting.kind is bool or not isinstance(value, bool))
+    if setting.kind is float and is_number:
+        fits = True
+    if not fits or not isinstance(value, str | int | float | bool):
+        raise ConfigError(f"{where}: {setting.key} must be {wanted[setting.kind]}, not {value!r}")
+    if setting.choices and value not in setting.choices:
+        raise ConfigError(
+            f"{where}: {setting.key} must be one of {', '.join(setting.choices)}, not {value!r}"
+        )
+    if isinstance(value, int | float) and not _in_range(setting, value):
+        raise ConfigError(
+            f"{where}: {setting.key} must be from {setting.minimum:g} to {setting.maximum:g}, "
+            f"not {value!r}"
+        )
+    return float(value) if setting.kind is float else value
+
+
+def _in_range(setting: Setting, value: float) -> bool:
+    low, high = setting.minimum, setting.maximum
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _line_of(text: str, section: str, key: str) -> int:
+    """Return the line that sets a key in a section: tomllib does not tell."""
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$", line)
+        if header:
+            current = header.group(1).replace('"', "").replace("'", "")
+            if current == f"{section}.{key}".lstrip("."):
+                return number
+        elif current == section and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line):
+            return number
+    return 1
+
+
+def describe(config: Config) -> str:
+    """Return every setting with its value and origin, one a line, for `ciltop config`."""
+    rows = [("SETTING", "VALUE", "ORIGIN")]
+    rows += [
+        (key, _shown(BY_KEY[key], chosen), chosen.origin) for key, chosen in config.chosen.items()
+    ]
+    for context, overrides in config.contexts.items():
+        rows += [
+            (f"contexts.{context}.{key}", _shown(BY_KEY[key], chosen), chosen.origin)
+            for key, chosen in overrides.items()
+        ]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+    found = "read" if config.path.exists() else "not there"
+    return "\n".join([*lines, "", f"config file: {config.path} ({found})"])
+
+
+def _shown(setting: Setting, chosen: Chosen) -> str:
+    if chosen.value is None:
+        return setting.unset
+    if isinstance(chosen.value, bool):
+        return "true" if chosen.value else "false"
+    return f"{chosen.value:g}" if isinstance(chosen.value, float) else str(chosen.value)
