@@ -69,6 +69,8 @@ class KubeProxyReplacement:
     """`Full`, `Hostns-only`, or empty where this release does not say."""
     socket_lb_tracing: bool | None = None
     devices: tuple[CleanText, ...] = ()
+    device_addresses: tuple[CleanText, ...] = ()
+    """The devices' IPs (`deviceList[].ip[]`), on which NodePort frontends exist."""
     direct_routing_device: CleanText = CleanText("")
     node_port: NodePort | None = None
     host_port: bool | None = None
@@ -93,6 +95,8 @@ class AgentStatus:
     """`BPF`, `iptables`, `Disabled`, or empty where the status does not say."""
     host_routing: CleanText = CleanText("")
     attach_mode: CleanText = CleanText("")
+    routing: CleanText = CleanText("")
+    """Such as `Tunnel vxlan` or `Native`; empty before 1.16, where the config tells."""
     map_sizes: Mapping[str, int] = field(default_factory=dict)
     """Configured max entries by the kernel's map name (`cilium_lb4_services_v2`)."""
     dynamic_size_ratio: float | None = None

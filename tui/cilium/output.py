@@ -1,0 +1,84 @@
+"""Decoding of command output that may be anything: JSON, usage text, a fatal line, HTML, nothing.
+
+A command that prints its usage with exit code 0, or an empty page, must be named as what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from tui.errors import ParseError
+from tui.safety import clean
+
+T = TypeVar("T")
+
+_START_CHARACTERS = 80
+_USAGE = re.compile(rb"^\s*Usage:", re.MULTILINE)
+_FATAL = re.compile(rb"level=(?:fatal|panic)|^panic: |^(?:Error|Fatal|Cannot)\b", re.MULTILINE)
+_HTML = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
+_MSG = re.compile(rb'msg="((?:[^"\\]|\\.)*)"')
+_HEAD_BYTES = 65_536
+
+
+def describe_garbage(stdout: bytes, what: str) -> str:
+    """Say what came instead of the output of `what`, as a sentence for the panel."""
+    stripped = stdout.strip(b"\0 \t\r\n")
+    if not stripped:
+        return f"{what}: printed nothing"
+    head = stripped[:_HEAD_BYTES]
+    if _HTML.search(head):
+        return f"{what}: an HTML page came instead: {_start(head)}"
+    if head[:1] in (b"{", b"["):
+        return f"{what}: the JSON is cut off or broken after {len(stripped)} bytes: {_start(head)}"
+    fatal = _FATAL.search(head)
+    if fatal:
+        line = head[head.rfind(b"\n", 0, fatal.start()) + 1 :].split(b"\n", 1)[0]
+        message = _MSG.search(line)
+        return f"{what}: failed: {_start(message.group(1) if message else line)}"
+    if _USAGE.search(head):
+        return f"{what}: this release does not know the command; it printed its usage"
+    return f"{what}: expected JSON, got: {_start(head)}"
+
+
+def _start(text: bytes) -> str:
+    first_line = text.decode("utf-8", "replace").strip().split("\n", 1)[0]
+    return str(clean(first_line, _START_CHARACTERS))
+
+
+def decode_json(stdout: bytes, kind: type[T], what: str) -> T:
+    """Decode JSON into a type.
+
+    Raises:
+        ParseError: it is not JSON, or not of that shape; the message names what came.
+    """
+    try:
+        return msgspec.json.decode(stdout, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ParseError(f"{what}: unexpected shape: {error}") from None
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        raise ParseError(describe_garbage(stdout, what)) from None
+
+
+def decode_sections(stdout: bytes, what: str) -> Mapping[str, msgspec.Raw]:
+    """Decode a JSON object into its undecoded sections, so that a bad one costs itself only."""
+    return decode_json(stdout, dict[str, msgspec.Raw], what)
+
+
+def section(sections: Mapping[str, msgspec.Raw], key: str, kind: type[T]) -> T | None:
+    """Decode one section, or return None where it is absent, null or of another shape."""
+    raw = sections.get(key)
+    if raw is None:
+        return None
+    return convert(raw, kind)
+
+
+def convert(raw: msgspec.Raw, kind: type[T]) -> T | None:
+    """Decode undecoded JSON, or return None where it is of another shape."""
+    try:
+        return msgspec.json.decode(raw, type=kind, strict=False)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
