@@ -1,0 +1,248 @@
+"""The probe table: what ciltop asks a node, at what cost, and how to ask it in one exec.
+
+A probe is data; `SCRIPT` holds its shell function of the same name. Commands that hurt a node in
+trouble are in no probe: `bpf metrics list` deletes the live map before 1.19, and `map list` dumps
+every map from 1.16 on (measured: 154 MB at 500,000 conntrack entries).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from tui.cilium.script import METRIC_PATTERN, build_script
+
+_GLOBALS = "/sys/fs/bpf/tc/globals"
+_NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
+_MAP_NAME = re.compile(r"[a-zA-Z0-9_]{1,64}")
+_MARGIN_SECONDS = 10.0
+_OVERHEAD_SECONDS = 0.5
+"""A probe's own start and end: a few processes on a node that may be short of CPU."""
+
+
+class CostClass(StrEnum):
+    """How often a probe may run."""
+
+    CHEAP = "cheap"
+    """Every sweep."""
+    DUMP = "dump"
+    """Each minute, at once for the chosen node."""
+    START = "start"
+    """Once per agent start."""
+    BOOT = "boot"
+    """Once per boot of the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing ciltop asks a node."""
+
+    name: str
+    """As in the exec's arguments; `count=` takes a map's name behind it."""
+    cost: CostClass
+    limit_seconds: int
+    """The probe and all it started are killed after this long, with exit code 124."""
+    command: str
+    """What a person would type; `{cilium}` is the binary, `{map}` the map's name."""
+    answer: str
+    """What its stdout holds."""
+    needs_api: bool = False
+    """Whether it answers exit code 69 at once when the agent's API socket is missing."""
+    safe_from: tuple[int, int] = (1, 11)
+    """First minor release it may be sent to."""
+
+    @property
+    def takes_map(self) -> bool:
+        """Whether a map's name belongs behind the probe's."""
+        return self.name.endswith("=")
+
+
+_DUMP_ANSWER = (
+    "`# PIN`, then one `KEYHEX VALUEHEX` line an entry; the raw JSON of bpftool where awk or tr"
+    " is missing; gzip'd where gzip is there: read it with `decode_dump`"
+)
+
+
+def _dump(name: str, pin: str) -> Probe:
+    command = f"bpftool -j map dump pinned {_GLOBALS}/{pin}"
+    return Probe(name, CostClass.DUMP, 20, command, _DUMP_ANSWER)
+
+
+_TABLE = (
+    Probe("status", CostClass.CHEAP, 8, "{cilium} status -o json", "verbatim", needs_api=True),
+    Probe(
+        "maps",
+        CostClass.CHEAP,
+        8,
+        "bpftool -j -f map show",
+        "one JSON object a line for each map pinned under the globals, with `pinned`; the whole"
+        " array verbatim where tr or sed is missing",
+    ),
+    Probe(
+        "pins",
+        CostClass.CHEAP,
+        15,
+        f"for p in {_GLOBALS}/*; do bpftool -j map show pinned $p; done",
+        "one `NAME {json}` line a pinned map; `maps` falls back to it by itself where bpftool"
+        " shows no pins",
+    ),
+    # Without an agent `metrics list` retries for 15 s from 1.17 on; with one it takes 0.1 to 0.2 s.
+    Probe(
+        "metrics",
+        CostClass.CHEAP,
+        5,
+        f"{{cilium}} metrics list -p '{METRIC_PATTERN}' -o json",
+        "verbatim",
+        needs_api=True,
+    ),
+    _dump("services4", "cilium_lb4_services_v2"),
+    _dump("services6", "cilium_lb6_services_v2"),
+    _dump("backends4", "cilium_lb4_backends_v3"),
+    _dump("backends6", "cilium_lb6_backends_v3"),
+    Probe(
+        "count=",
+        CostClass.DUMP,
+        30,
+        f"bpftool -j map dump pinned {_GLOBALS}/{{map}} | grep -o '\"key\":\\[' | wc -l",
+        "the number of entries",
+    ),
+    Probe(
+        "counts",
+        CostClass.DUMP,
+        30,
+        "bpftool -j map dump pinned ... | grep -o '\"key\":\\[' | wc -l",
+        "one `PIN N` line for each load-balancing hash map and cilium_lxc; a map that can't be"
+        " counted is named on stderr",
+    ),
+    Probe(
+        "policies",
+        CostClass.DUMP,
+        30,
+        f"for p in {_GLOBALS}/cilium_policy_*; do bpftool -j map dump pinned $p; done",
+        "one `PIN N` line a policy map",
+    ),
+    Probe("version", CostClass.START, 8, "{cilium} version -o json", "verbatim"),
+    Probe("config", CostClass.START, 8, "{cilium} config -a -o json", "verbatim", needs_api=True),
+    Probe(
+        "headers",
+        CostClass.START,
+        8,
+        "grep -E '^#define +(HOST|HAVE)_NETNS_COOKIE' /var/run/cilium/state/globals/node_config.h",
+        "`PATH:# read` for each generated header that could be read, followed by its"
+        " `PATH:#define NAME VALUE` lines",
+    ),
+    # The hooks depend on the agent's configuration, not on the boot.
+    Probe(
+        "cgroup",
+        CostClass.START,
+        10,
+        "bpftool -j cgroup tree /run/cilium/cgroupv2",
+        "verbatim; of the first cgroup2 mount where /run/cilium/cgroupv2 is missing",
+    ),
+    Probe(
+        "tools",
+        CostClass.START,
+        5,
+        "command -v cilium-dbg cilium bpftool awk",
+        "one `NAME PATH` line a tool, `NAME -` where it is missing",
+    ),
+    Probe(
+        "kernel",
+        CostClass.BOOT,
+        15,
+        "zgrep INET_DIAG /proc/config.gz; grep udp_diag_destroy /proc/kallsyms",
+        "lines of `release R`; `config CONFIG_X y|m|n|VALUE` and `configfile PATH` (`-`: none"
+        " readable, so an absent CONFIG_X is unknown, not off); `kallsyms readable|hidden`,"
+        " `symbol NAME [MODULE]`; `modules PATH` for each list that could be read,"
+        " `module NAME loaded USECOUNT`, `module NAME builtin`, `module NAME dep` (could be"
+        " loaded); `sysctl net/ipv4/x VALUE`; `nfsfs LINE` of /proc/fs/nfsfs/servers",
+    ),
+    Probe(
+        "helpers",
+        CostClass.BOOT,
+        20,
+        "grep bpf_get_netns_cookie_sock_addr /proc/kallsyms",
+        "`# source kallsyms` or `# source bpftool feature probe`, then one line for each helper"
+        " that socket programs have, of bpf_get_netns_cookie, bpf_get_socket_cookie and (kallsyms"
+        " only) bpf_sock_destroy; exit code 65 when no source can be believed",
+    ),
+)
+
+PROBES: Mapping[str, Probe] = MappingProxyType({probe.name: probe for probe in _TABLE})
+"""Every probe by its name; `count=` takes a map's name behind it."""
+
+SCRIPT = build_script({probe.name: probe.limit_seconds for probe in _TABLE})
+"""The constant text of every exec; the arguments say which probes are due."""
+
+
+def new_nonce() -> str:
+    """Return a fresh nonce: what a command prints must not be able to forge a marker."""
+    return secrets.token_hex(12)
+
+
+def count_probe(map_name: str) -> str:
+    """Return the probe that counts one pinned map in place.
+
+    Raises:
+        ValueError: this is no map's name.
+    """
+    if not _MAP_NAME.fullmatch(map_name):
+        raise ValueError(f"not a map name: {map_name!r}")
+    return f"count={map_name}"
+
+
+def probe_of(name: str) -> Probe | None:
+    """Return the table's row for a probe as it stands in the arguments, or None."""
+    head, equals, argument = name.partition("=")
+    probe = PROBES.get(head + equals)
+    if probe is None or (equals and not _MAP_NAME.fullmatch(argument)):
+        return None
+    return probe
+
+
+def command_text(name: str, binary: str = "cilium-dbg") -> str:
+    """Return what a person would type to see what the probe saw."""
+    probe = probe_of(name)
+    if probe is None:
+        return name
+    map_name = name.partition("=")[2]
+    return probe.command.replace("{cilium}", binary).replace("{map}", map_name)
+
+
+def is_safe(name: str, release: tuple[int, int]) -> bool:
+    """Tell whether the probe may be sent to an agent of this major and minor release."""
+    probe = probe_of(name)
+    return probe is not None and release >= probe.safe_from
+
+
+def exec_argv(nonce: str, probes: Sequence[str]) -> list[str]:
+    """Return the command of the one exec that answers these probes, each once.
+
+    Raises:
+        ValueError: a nonce or a probe name that the script would not take.
+    """
+    if not _NONCE.fullmatch(nonce):
+        raise ValueError("a nonce is 8 to 64 letters and digits")
+    unknown = [name for name in probes if probe_of(name) is None]
+    if unknown:
+        raise ValueError(f"unknown probe {unknown[0]!r}")
+    return ["sh", "-c", SCRIPT, "ciltop", nonce, *dict.fromkeys(probes)]
+
+
+def parse_argv(argv: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Return nonce and probes of such a command; None where it is any other command."""
+    if len(argv) < 5 or list(argv[:4]) != ["sh", "-c", SCRIPT, "ciltop"]:
+        return None
+    if not _NONCE.fullmatch(argv[4]):
+        return None
+    return argv[4], list(argv[5:])
+
+
+def deadline_seconds(probes: Iterable[str]) -> float:
+    """Return how long the exec may take: more than all its probes at their limits."""
+    limits = [probe.limit_seconds for name in probes if (probe := probe_of(name)) is not None]
+    return sum(limits) + _OVERHEAD_SECONDS * len(limits) + _MARGIN_SECONDS
