@@ -1,0 +1,171 @@
+"""Keep each node's log lines in memory: repeats folded, gaps visible, warnings outliving the rest.
+
+The lines that explain an incident may be hours old and few, among thousands that do not.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tui.model.logs import LogBatch, LogEntry, LogGap, LogLevel, LogLine
+from tui.store.folding import Template, template
+
+FOLD_WINDOW_SECONDS = 30.0
+"""Repeats within this time are one fold, whatever stands between them."""
+
+START_BURST_SECONDS = 60.0
+"""Lines this soon after the agent's start belong to its start."""
+
+CLOCK_SLACK_SECONDS = 2.0
+"""`startedAt` has whole seconds, and the first line may be a little older than it."""
+
+GAPS_KEPT = 20
+
+TOTAL_ENTRIES = 60_000
+"""Entries over all nodes, at about 700 bytes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How many entries of one node are kept."""
+
+    problems: int = 400
+    """Folds of warnings and errors."""
+    others: int = 200
+
+
+def limits_for(node_count: int) -> LogLimits:
+    """Return each node's share of the memory for log entries."""
+    share = TOTAL_ENTRIES // max(1, node_count)
+    return LogLimits(
+        problems=max(20, min(400, share * 2 // 3)), others=max(8, min(200, share // 3))
+    )
+
+
+class _Fold:
+    """One entry that still counts its repeats."""
+
+    __slots__ = ("entry", "key", "time")
+
+    def __init__(self, key: Template, entry: LogEntry) -> None:
+        self.key = key
+        self.time = entry.line.time
+        self.entry = entry
+
+    def takes(self, newer: LogEntry, is_newest: bool) -> bool:
+        """Return whether that entry is one more of these."""
+        mine = self.entry
+        if (
+            mine.container_id != newer.container_id
+            or mine.is_previous != newer.is_previous
+            or mine.is_start_burst != newer.is_start_burst
+            or newer.line.time < self.time
+        ):
+            return False
+        return is_newest or newer.line.time - mine.last_time <= FOLD_WINDOW_SECONDS
+
+    def add(self, at: float) -> None:
+        """Count one more."""
+        last_time = max(self.entry.last_time, at)
+        self.entry = replace(self.entry, count=self.entry.count + 1, last_time=last_time)
+
+
+def _fold_time(fold: _Fold) -> float:
+    return fold.time
+
+
+class _Ring:
+    """Folds in the order of their first line, the oldest dropped when there are too many."""
+
+    __slots__ = ("_by_key", "_folds")
+
+    def __init__(self) -> None:
+        self._folds: list[_Fold] = []
+        self._by_key: dict[Template, _Fold] = {}
+
+    def add(self, entry: LogEntry) -> bool:
+        """Take in a line and return whether it is an entry of its own, not a repeat."""
+        key = template(entry.line)
+        fold = self._by_key.get(key)
+        if fold is not None and fold.takes(entry, fold is self._folds[-1]):
+            fold.add(entry.line.time)
+            return False
+        fold = _Fold(key, entry)
+        if self._folds and self._folds[-1].time > fold.time:
+            insort(self._folds, fold, key=_fold_time)
+        else:
+            self._folds.append(fold)
+        self._by_key[key] = fold
+        return True
+
+    def trim(self, limit: int) -> None:
+        """Drop the oldest folds beyond the limit."""
+        surplus = max(0, len(self._folds) - limit)
+        for fold in self._folds[:surplus]:
+            if self._by_key.get(fold.key) is fold:
+                del self._by_key[fold.key]
+        del self._folds[:surplus]
+
+    def __iter__(self) -> Iterator[LogEntry]:
+        return (fold.entry for fold in self._folds)
+
+
+class NodeLog:
+    """The log of one node over all containers of its agent."""
+
+    __slots__ = ("_gaps", "_others", "_problems", "_rows")
+
+    def __init__(self) -> None:
+        self._problems = _Ring()
+        self._others = _Ring()
+        self._gaps: deque[LogGap] = deque(maxlen=GAPS_KEPT)
+        self._rows: tuple[LogEntry | LogGap, ...] | None = ()
+
+    def add(self, batch: LogBatch, sequence: int, limits: LogLimits) -> int:
+        """Take in a batch and return the next free sequence number."""
+        if batch.gap is not None:
+            self._gaps.append(replace(batch.gap, sequence=sequence))
+            sequence += 1
+        for line in batch.lines:
+            ring = self._problems if line.level >= LogLevel.WARN else self._others
+            sequence += ring.add(_entry(batch, line, sequence))
+        self._problems.trim(limits.problems)
+        self._others.trim(limits.others)
+        self._rows = None
+        return sequence
+
+    def rows(self) -> tuple[LogEntry | LogGap, ...]:
+        """Return entries and gaps, oldest first; the same tuple until something changes."""
+        if self._rows is None:
+            rows: list[LogEntry | LogGap] = [*self._problems, *self._others, *self._gaps]
+            rows.sort(key=_row_order)
+            self._rows = tuple(rows)
+        return self._rows
+
+
+def _entry(batch: LogBatch, line: LogLine, sequence: int) -> LogEntry:
+    return LogEntry(
+        node_uid=batch.node_uid,
+        container_id=batch.container_id,
+        line=line,
+        last_time=line.time,
+        sequence=sequence,
+        is_start_burst=_is_start_burst(batch, line),
+        is_previous=batch.is_previous,
+    )
+
+
+def _is_start_burst(batch: LogBatch, line: LogLine) -> bool:
+    if batch.agent_started_at is None:
+        return False
+    since_start = line.time - batch.agent_started_at
+    return -CLOCK_SLACK_SECONDS <= since_start <= START_BURST_SECONDS
+
+
+def _row_order(row: LogEntry | LogGap) -> tuple[float, int]:
+    if isinstance(row, LogGap):
+        return row.ended_at, -1
+    return row.line.time, row.sequence
