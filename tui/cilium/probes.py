@@ -63,7 +63,7 @@ class Probe:
 
 _DUMP_ANSWER = (
     "`# PIN`, then one `KEYHEX VALUEHEX` line an entry; the raw JSON of bpftool where awk or tr"
-    " is missing; gzip'd where gzip is there: read it with `decode_dump`"
+    " is missing; gzip'd where gzip is there: read it with `tui.cilium.dumps.decode_dump`"
 )
 
 
