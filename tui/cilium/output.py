@@ -21,27 +21,38 @@ _USAGE = re.compile(rb"^\s*Usage:", re.MULTILINE)
 _FATAL = re.compile(rb"level=(?:fatal|panic)|^panic: |^(?:Error|Fatal|Cannot)\b", re.MULTILINE)
 _HTML = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _MSG = re.compile(rb'msg="((?:[^"\\]|\\.)*)"')
+_ERROR_OBJECT = re.compile(rb'[\[{\s]*"error"\s*:\s*"((?:[^"\\]|\\.)*)')
 _HEAD_BYTES = 65_536
 
 
 def describe_garbage(stdout: bytes, what: str) -> str:
     """Say what came instead of the output of `what`, as a sentence for the panel."""
     stripped = stdout.strip(b"\0 \t\r\n")
-    if not stripped:
-        return f"{what}: printed nothing"
-    head = stripped[:_HEAD_BYTES]
-    if _HTML.search(head):
-        return f"{what}: an HTML page came instead: {_start(head)}"
+    return f"{what}: {_garbage(stripped[:_HEAD_BYTES], len(stripped))}"
+
+
+def _garbage(head: bytes, length: int) -> str:
+    if not head:
+        return "printed nothing"
+    error = _ERROR_OBJECT.match(head)
+    if error:
+        return f"failed: {_start(error.group(1))}"
     if head[:1] in (b"{", b"["):
-        return f"{what}: the JSON is cut off or broken after {len(stripped)} bytes: {_start(head)}"
+        return f"the JSON is cut off or broken after {length} bytes: {_start(head)}"
+    return _plain_garbage(head)
+
+
+def _plain_garbage(head: bytes) -> str:
+    if _HTML.search(head):
+        return f"an HTML page came instead: {_start(head)}"
     fatal = _FATAL.search(head)
     if fatal:
         line = head[head.rfind(b"\n", 0, fatal.start()) + 1 :].split(b"\n", 1)[0]
         message = _MSG.search(line)
-        return f"{what}: failed: {_start(message.group(1) if message else line)}"
+        return f"failed: {_start(message.group(1) if message else line)}"
     if _USAGE.search(head):
-        return f"{what}: this release does not know the command; it printed its usage"
-    return f"{what}: expected JSON, got: {_start(head)}"
+        return "this release does not know the command; it printed its usage"
+    return f"expected JSON, got: {_start(head)}"
 
 
 def _start(text: bytes) -> str:
