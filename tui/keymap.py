@@ -1,0 +1,264 @@
+"""The one registry of keys: footer, help, palette and the README's table are made from it.
+
+A key that does nothing yet is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """Where a key works."""
+
+    EVERYWHERE = "everywhere"
+    HOME = "home"
+    TABLE = "node table and panels"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """One action with its keys and its words."""
+
+    id: str
+    """The action's name: `action_<id>` on the app or screen, `-` read as `_`."""
+    keys: tuple[str, ...]
+    """As Textual spells them; the first one is shown."""
+    shown: str
+    """As a person reads it, all of them."""
+    label: str
+    """One or two words, for the footer."""
+    description: str
+    """One sentence, for help, palette and README."""
+    scope: Scope
+    is_in_footer: bool = False
+    is_in_palette: bool = True
+    is_built_in: bool = False
+    """Whether a widget handles the key itself, so that no binding is made."""
+
+    @property
+    def action(self) -> str:
+        """Return the action's name as Textual calls it."""
+        return self.id.replace("-", "_")
+
+
+KEYS: tuple[KeyEntry, ...] = (
+    KeyEntry(
+        "move",
+        ("up", "down", "j", "k", "g", "G"),
+        "↑ ↓ j k g G",
+        "move",
+        "Move through rows and lines; g goes to the first, G to the last.",
+        Scope.TABLE,
+        is_in_palette=False,
+        is_built_in=True,
+    ),
+    KeyEntry(
+        "filter",
+        ("slash",),
+        "/",
+        "filter",
+        "Filter the focused panel: text, !text, re:…, field:value.",
+        Scope.TABLE,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "command",
+        ("colon",),
+        ":",
+        "command",
+        "Type a command, such as :svc NAME, :node NAME, :sort COLUMN or :quit.",
+        Scope.EVERYWHERE,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "open",
+        ("enter",),
+        "enter",
+        "open",
+        "Open the row under the cursor: all its fields, and what proves them.",
+        Scope.TABLE,
+        is_in_footer=True,
+        is_in_palette=False,
+        is_built_in=True,
+    ),
+    KeyEntry(
+        "back",
+        ("escape",),
+        "esc",
+        "back",
+        "Leave what is open: a view, a filter, a full screen; then home.",
+        Scope.EVERYWHERE,
+        is_in_palette=False,
+    ),
+    KeyEntry(
+        "next-panel",
+        ("tab",),
+        "tab",
+        "next",
+        "Go to the next panel.",
+        Scope.HOME,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "previous-panel",
+        ("shift+tab",),
+        "shift+tab",
+        "previous",
+        "Go to the panel before.",
+        Scope.HOME,
+    ),
+    KeyEntry("panel-maps", ("1",), "1", "maps", "Show the chosen node's BPF maps.", Scope.HOME),
+    KeyEntry(
+        "panel-services",
+        ("2",),
+        "2",
+        "services",
+        "Show the chosen node's Services: want against have, missing first.",
+        Scope.HOME,
+    ),
+    KeyEntry(
+        "panel-features",
+        ("3",),
+        "3",
+        "features",
+        "Show the chosen node's kernel features and kube-proxy-replacement flags.",
+        Scope.HOME,
+    ),
+    KeyEntry(
+        "panel-findings",
+        ("4",),
+        "4",
+        "findings",
+        "Show what is wrong on the chosen node, worst first, with its proof.",
+        Scope.HOME,
+    ),
+    KeyEntry("panel-log", ("5",), "5", "log", "Show the chosen node's agent log.", Scope.HOME),
+    KeyEntry(
+        "faults-only",
+        ("exclamation_mark",),
+        "!",
+        "faults",
+        "Show only rows with a fault, or all again.",
+        Scope.TABLE,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "mark",
+        ("space",),
+        "space",
+        "mark",
+        "Mark the node or row; the log merges the marked nodes.",
+        Scope.TABLE,
+        is_in_footer=True,
+        is_built_in=True,
+    ),
+    KeyEntry(
+        "maximise",
+        ("f",),
+        "f",
+        "full",
+        "Give the focused panel the whole screen, or back.",
+        Scope.HOME,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "sort",
+        ("s",),
+        "s",
+        "sort",
+        "Sort by the next column; :sort COLUMN chooses one.",
+        Scope.TABLE,
+    ),
+    KeyEntry("reverse", ("S",), "S", "reverse", "Sort the other way round.", Scope.TABLE),
+    KeyEntry(
+        "count-map",
+        ("c",),
+        "c",
+        "count",
+        "Count the map under the cursor in the kernel now.",
+        Scope.HOME,
+    ),
+    KeyEntry(
+        "refresh",
+        ("r",),
+        "r",
+        "re-read",
+        "Read the chosen node again now, before its turn.",
+        Scope.EVERYWHERE,
+    ),
+    KeyEntry(
+        "levels",
+        ("l",),
+        "l",
+        "levels",
+        "Log: warnings and errors, or all levels.",
+        Scope.LOG,
+    ),
+    KeyEntry("wrap", ("w",), "w", "wrap", "Log: wrap long lines, or cut them.", Scope.LOG),
+    KeyEntry(
+        "timestamps",
+        ("t",),
+        "t",
+        "times",
+        "Log: show the time of day, the age, or no time.",
+        Scope.LOG,
+    ),
+    KeyEntry(
+        "pause",
+        ("p",),
+        "p",
+        "pause",
+        "Freeze what is shown, and go on; collecting never stops.",
+        Scope.EVERYWHERE,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "copy",
+        ("y",),
+        "y",
+        "copy",
+        "Copy the row under the cursor to the clipboard, over SSH too (OSC 52).",
+        Scope.EVERYWHERE,
+    ),
+    KeyEntry(
+        "picture",
+        ("ctrl+s",),
+        "ctrl+s",
+        "screen",
+        "Save the screen as SVG, PNG and text.",
+        Scope.EVERYWHERE,
+        is_in_footer=True,
+    ),
+    KeyEntry(
+        "palette",
+        ("ctrl+p",),
+        "ctrl+p",
+        "palette",
+        "Find an action by its name.",
+        Scope.EVERYWHERE,
+        is_in_palette=False,
+    ),
+    KeyEntry("help", ("question_mark",), "?", "help", "Show all keys.", Scope.EVERYWHERE, True),
+    KeyEntry("quit", ("q",), "q", "quit", "Leave ciltop.", Scope.EVERYWHERE),
+)
+
+BY_ID = {entry.id: entry for entry in KEYS}
+
+
+def bound(*scopes: Scope) -> Iterator[KeyEntry]:
+    """Yield the entries of some scopes that need a binding."""
+    return (entry for entry in KEYS if entry.scope in scopes and not entry.is_built_in)
+
+
+def key_table_markdown() -> str:
+    """Return the README's key table."""
+    rows = ["| key | what it does | where |", "|---|---|---|"]
+    rows += [
+        f"| `{entry.shown.replace('|', chr(92) + '|')}` | {entry.description} | {entry.scope} |"
+        for entry in KEYS
+    ]
+    return "\n".join(rows) + "\n"

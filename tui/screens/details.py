@@ -1,0 +1,253 @@
+"""Everything known of one row, with the command, node and time that prove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tui.model.features import Feature
+from tui.model.logs import LogEntry, LogGap
+from tui.model.maps import MapUsage
+from tui.model.reading import Origin, Reading
+from tui.model.services import Address, FrontendFault, Service
+from tui.screens import wording
+from tui.screens.faults import Fault
+from tui.screens.findings_panel import severity_word
+from tui.screens.fleet import NodeSummary
+from tui.screens.map_words import map_remarks, map_trouble
+from tui.screens.maps_panel import forecast_words, map_name, origin_words
+from tui.screens.marks import SEVERITY_TONES
+from tui.screens.services_panel import FAULT_SEVERITIES
+from widgets.bars import sparkline
+from widgets.detail_lines import DetailLine, empty_line, heading, raw, sentence, value
+from widgets.tones import Span, Tone
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A title and the lines below it."""
+
+    title: str
+    lines: tuple[DetailLine, ...]
+
+
+def proof_lines(node: NodeSummary, reading: Reading[T], now: float) -> list[DetailLine]:
+    """Return where a section's value came from, and why it is not newer."""
+    lines = [empty_line(), heading("Where this comes from")]
+    trouble = wording.reading_trouble(reading)
+    if trouble:
+        lines.append(value("now", Span(trouble, Tone.WARNING)))
+    if reading.origin is not None:
+        lines += _origin_lines(node, reading.origin, now)
+    return lines
+
+
+def _origin_lines(node: NodeSummary, origin: Origin, now: float) -> list[DetailLine]:
+    agent = node.facts.agent
+    seen = f"{wording.utc_stamp(origin.observed_at)}, {wording.ago(now - origin.observed_at)}"
+    lines = [value("seen", seen), value("node", node.name)]
+    if agent is not None and origin.source:
+        lines.append(value("command", ""))
+        lines.append(
+            raw(
+                f"kubectl exec -n {agent.namespace} {agent.name} -c {agent.container}"
+                f" -- {origin.source}"
+            )
+        )
+    elif origin.source:
+        lines.append(value("source", origin.source))
+    return lines
+
+
+def map_detail(node: NodeSummary, usage: MapUsage, now: float) -> Detail:
+    """Return all that is known of one map: what the agent says, sizes, wanted, trend."""
+    trouble = map_trouble(usage)
+    lines = []
+    if trouble is not None:
+        lines.append(
+            sentence(f"{wording.short_map(usage.name)} {trouble[2]}", SEVERITY_TONES[trouble[0]])
+        )
+        lines.append(empty_line())
+    lines += [
+        heading("Numbers"),
+        value("entries", wording.count(usage.entries), origin_words(usage)),
+        value("max entries", wording.count(usage.max_entries)),
+        value("fill", wording.percent(usage.ratio)),
+    ]
+    lines += _map_comparisons(usage)
+    lines += [
+        value("kind", f"{usage.kind.value}: {_full_means(usage)}"),
+        value("preallocated", _yes_no(usage.is_preallocated)),
+        value("memory", wording.size(usage.memory_bytes)),
+    ]
+    if usage.members > 1:
+        members = f"{wording.count(usage.members)} maps; the fullest gives the numbers"
+        lines.append(value("stands for", members))
+    if usage.counted_at is not None:
+        counted = f"{wording.utc_stamp(usage.counted_at)}, {wording.ago(now - usage.counted_at)}"
+        lines.append(value("counted", counted))
+    lines += _trend_lines(usage)
+    if usage.note:
+        lines += [empty_line(), sentence(usage.note, Tone.MUTED)]
+    lines += proof_lines(node, node.facts.maps, now)
+    return Detail(f"{node.name}: {map_name(usage)}", tuple(lines))
+
+
+def _full_means(usage: MapUsage) -> str:
+    return "a full map evicts" if usage.is_evicting else "a full map refuses entries"
+
+
+def _yes_no(answer: bool | None) -> str:
+    return "unknown" if answer is None else ("yes" if answer else "no")
+
+
+def _map_comparisons(usage: MapUsage) -> list[DetailLine]:
+    lines = []
+    if usage.agent_entries is not None:
+        misleads = "its cache, which misleads" if usage.agent_entries != usage.entries else ""
+        lines.append(value("the agent says", wording.count(usage.agent_entries), misleads))
+    if usage.wanted_entries is not None:
+        wanted = wording.count(usage.wanted_entries)
+        lines.append(value("wanted", wanted, "from the cluster's Services"))
+    if usage.duplicate_entries is not None:
+        duplicates = wording.count(usage.duplicate_entries)
+        lines.append(value("duplicates", duplicates, "same address, port and protocol twice"))
+    if usage.sync_failure:
+        failing = Span(usage.sync_failure, Tone.ERROR)
+        lines.append(value("sync fails", failing, f"controller bpf-map-sync-{usage.name}"))
+    remarks = map_remarks(usage)
+    if "leaked" in remarks:
+        lines.append(value("verdict", remarks.rsplit(", ", 1)[-1]))
+    return lines
+
+
+def _trend_lines(usage: MapUsage) -> list[DetailLine]:
+    trend = usage.trend
+    if not trend.ratios:
+        return [value("trend", "no history yet")]
+    span = wording.age(trend.spacing_seconds * len(trend.ratios))
+    lines = [value("trend", sparkline(trend.ratios, 30), f"last {span}")]
+    forecast = forecast_words(usage)
+    return [*lines, value("forecast", forecast)] if forecast else lines
+
+
+def _address_lines(title: str, addresses: tuple[Address, ...]) -> list[DetailLine]:
+    if not addresses:
+        return []
+    return [
+        empty_line(),
+        heading(f"{title} ({len(addresses)})"),
+        *(raw(str(address)) for address in addresses),
+    ]
+
+
+def fault_detail(node: NodeSummary, fault: FrontendFault, now: float) -> Detail:
+    """Return one faulty frontend with the backends that are missing and too much."""
+    tone = SEVERITY_TONES[FAULT_SEVERITIES[fault.fault]]
+    name = fault.service or "no Service"
+    lines = [
+        sentence(f"{name}: {fault.fault.value} on {node.name}", tone),
+        empty_line(),
+        value("frontend", str(fault.frontend)),
+        value("kind", fault.kind.value),
+    ]
+    if fault.detail:
+        lines.append(value("detail", fault.detail))
+    lines += _address_lines("Backends missing", fault.missing_backends)
+    lines += _address_lines("Backends nobody wants", fault.surplus_backends)
+    lines += [
+        empty_line(),
+        sentence("Not programmed as wanted; the effect on traffic was not tested.", Tone.MUTED),
+    ]
+    lines += proof_lines(node, node.facts.services, now)
+    return Detail(f"{node.name}: {name}", tuple(lines))
+
+
+def service_detail(node: NodeSummary, service: Service, now: float) -> Detail:
+    """Return one Service as the cluster wants it."""
+    lines = [
+        value("type", service.type),
+        value("cluster IPs", ", ".join(service.cluster_ips) or "none"),
+        value("session affinity", _yes_no(service.has_session_affinity)),
+    ]
+    lines += [
+        value(
+            "port", f"{port.port}/{port.protocol} {port.name}".rstrip(), _node_port(port.node_port)
+        )
+        for port in service.ports
+    ]
+    lines += _address_lines("Frontends wanted", service.frontends)
+    lines += _address_lines("Backends wanted", service.backends)
+    lines += proof_lines(node, node.facts.services, now)
+    return Detail(f"{node.name}: {service.name}", tuple(lines))
+
+
+def _node_port(port: int | None) -> str:
+    return "" if port is None else f"NodePort {port}"
+
+
+def feature_detail(node: NodeSummary, feature: Feature, now: float) -> Detail:
+    """Return one feature with its evidence."""
+    lines = [
+        value("value", feature.value, tone=Tone.WARNING if feature.is_concern else Tone.NORMAL),
+        value("state", feature.state.value),
+        value("how known", feature.proof.value),
+        value("key", feature.key),
+        value("group", feature.group.value),
+    ]
+    if feature.evidence:
+        lines += [empty_line(), heading("Evidence"), raw(feature.evidence)]
+    if feature.needed_by:
+        lines += [empty_line(), heading("What depends on it"), sentence(feature.needed_by)]
+    lines += proof_lines(node, node.facts.features, now)
+    return Detail(f"{node.name}: {feature.label}", tuple(lines))
+
+
+def finding_detail(node: NodeSummary, fault: Fault, now: float) -> Detail:
+    """Return one finding with its proof."""
+    lines = [
+        sentence(fault.title, SEVERITY_TONES[fault.severity]),
+        empty_line(),
+        value("severity", severity_word(fault.severity)),
+        value("node", node.name),
+    ]
+    if fault.detail:
+        lines.append(value("detail", fault.detail))
+    if fault.at is not None:
+        seen = f"{wording.utc_stamp(fault.at)}, {wording.ago(now - fault.at)}"
+        lines.append(value("seen", seen))
+    if fault.origin:
+        lines += [empty_line(), heading("Seen in"), raw(fault.origin)]
+    return Detail(f"{node.name}: {fault.title}", tuple(lines))
+
+
+def log_detail(node: NodeSummary, entry: LogEntry | LogGap) -> Detail:
+    """Return a log line in full with all its fields, or what is known of a gap."""
+    if isinstance(entry, LogGap):
+        return Detail(
+            f"{node.name}: gap in the log",
+            (
+                value("from", wording.utc_stamp(entry.started_at)),
+                value("to", wording.utc_stamp(entry.ended_at)),
+                value("lines lost", wording.count(entry.lost_lines)),
+                value("reason", entry.reason),
+            ),
+        )
+    line = entry.line
+    lines = [raw(line.message), empty_line(), heading("Fields")]
+    lines += [
+        value("time", wording.utc_stamp(line.time)),
+        value("level", line.level.name),
+        value("subsystem", line.subsystem or "not said"),
+        value("node", node.name),
+        value("container", entry.container_id),
+    ]
+    if entry.count > 1:
+        last = f"last at {wording.utc_stamp(entry.last_time)}"
+        lines.append(value("came", f"{wording.count(entry.count)} times", last))
+    if entry.is_previous:
+        lines.append(value("from", "the previous container"))
+    lines += [value(key, text) for key, text in line.fields]
+    return Detail(f"{node.name}: {line.level.name} line", tuple(lines))

@@ -1,0 +1,59 @@
+"""The Features panel: kernel features and kube-proxy-replacement flags in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tui.model.features import Feature, FeatureState
+from tui.screens.marks import severity_mark
+from tui.screens.severity import Severity
+from widgets.grid_rows import GridColumn, GridRow
+from widgets.symbols import symbols
+from widgets.tones import CellText, Span, Tone
+
+FEATURE_COLUMNS = (
+    GridColumn("state", "", 1, 1),
+    GridColumn("feature", "FEATURE", 14, 34, is_flexible=True),
+    GridColumn("value", "VALUE", 7, 18),
+    GridColumn("how", "HOW KNOWN", 9, 14, priority=2),
+    GridColumn("needed", "WHAT DEPENDS ON IT", 16, 48, priority=1),
+    GridColumn("evidence", "EVIDENCE", 12, 48, priority=4),
+)
+"""The Features panel's columns."""
+
+
+def feature_rows(features: Sequence[Feature]) -> list[GridRow]:
+    """Return the features: those that hurt something first, then as the facts order them."""
+    ordered = sorted(enumerate(features), key=lambda item: (not item[1].is_concern, item[0]))
+    return [_feature_row(feature, place) for place, (_, feature) in enumerate(ordered)]
+
+
+def _feature_row(feature: Feature, place: int) -> GridRow:
+    mark = _mark(feature)
+    tone = mark.tone if feature.is_concern or mark.tone is Tone.UNKNOWN else Tone.NORMAL
+    cells: tuple[CellText, ...] = (
+        mark,
+        Span(feature.label, Tone.STRONG if feature.is_concern else Tone.NORMAL),
+        Span(feature.value, tone),
+        Span(feature.proof.value, Tone.MUTED),
+        feature.needed_by,
+        Span(feature.evidence, Tone.MUTED),
+    )
+    return GridRow(
+        feature.key,
+        cells,
+        {"state": place},
+        {"group": feature.group.value, "key": feature.key, "state": feature.state.value},
+        is_fault=feature.is_concern,
+    )
+
+
+def _mark(feature: Feature) -> Span:
+    if feature.state is FeatureState.UNKNOWN:
+        tone = Tone.WARNING if feature.is_concern else Tone.UNKNOWN
+        return Span(symbols().unknown, tone)
+    if feature.is_concern:
+        return severity_mark(Severity.WARNING)
+    if feature.state is FeatureState.YES:
+        return severity_mark(None)
+    return Span(symbols().dash, Tone.MUTED)

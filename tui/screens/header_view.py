@@ -1,0 +1,173 @@
+"""The header: which cluster, how it fares, how fresh it is, and the one line that matters."""
+
+from __future__ import annotations
+
+from tui.model.snapshot import Snapshot, SourceHealth, SourceState
+from tui.screens import wording
+from tui.screens.fleet import FleetSummary, NodeStatus
+from tui.screens.marks import STATUS_TONES, status_symbol
+from widgets.header import HeaderItem, HeaderView
+from widgets.symbols import symbols
+from widgets.tones import Span, Tone, context_tone
+
+_HEALTH_TONES = {
+    SourceState.CONNECTING: Tone.MUTED,
+    SourceState.LIVE: Tone.MUTED,
+    SourceState.DEGRADED: Tone.WARNING,
+    SourceState.LOST: Tone.ERROR,
+    SourceState.ENDED: Tone.MUTED,
+}
+
+
+def header_view(
+    snapshot: Snapshot,
+    fleet: FleetSummary,
+    now: float,
+    *,
+    is_read_only: bool,
+    paused_at: float | None,
+) -> HeaderView:
+    """Return what the header shows.
+
+    Args:
+        snapshot: What is shown, which is an old one while paused.
+        fleet: Its summary.
+        now: The moment of drawing.
+        is_read_only: Whether the READ-ONLY badge stands.
+        paused_at: When the view was frozen; None while it is live.
+    """
+    return HeaderView(
+        tuple(_items(snapshot, fleet, now, is_read_only, paused_at)),
+        f"{wording.utc_clock(now)} UTC",
+        wording.utc_clock(now),
+        headline(snapshot, fleet, now),
+    )
+
+
+def _items(
+    snapshot: Snapshot,
+    fleet: FleetSummary,
+    now: float,
+    is_read_only: bool,
+    paused_at: float | None,
+) -> list[HeaderItem]:
+    cluster = snapshot.cluster
+    context = cluster.context or "no context"
+    items = [
+        HeaderItem((Span(" ciltop", Tone.STRONG), Span(" ")), priority=0),
+        HeaderItem((Span(f" {context} ", context_tone(context)),)),
+    ]
+    if paused_at is not None:
+        since = wording.age(now - paused_at)
+        words = f" {symbols().paused} PAUSED {since} "
+        items.append(HeaderItem((Span(" "), Span(words, Tone.ALERT))))
+    if is_read_only:
+        items.append(HeaderItem((Span(" "), Span(" READ-ONLY ", Tone.BADGE)), priority=1))
+    if cluster.kubernetes_version.value:
+        version = _short_release(cluster.kubernetes_version.value)
+        items.append(_plain(f"k8s {version}", 6))
+    if fleet.releases:
+        items.append(_releases(fleet))
+    items.append(_nodes(fleet))
+    items.append(_freshness(snapshot.health, now))
+    if fleet.harms or fleet.warnings:
+        items.append(_severities(fleet))
+    return items
+
+
+def _divider() -> Span:
+    return Span(f" {symbols().divider} ", Tone.MUTED)
+
+
+def _plain(words: str, priority: int, short: str = "") -> HeaderItem:
+    return HeaderItem(
+        (_divider(), Span(words)), (_divider(), Span(short)) if short else (), priority
+    )
+
+
+def _short_release(version: str) -> str:
+    return ".".join(version.removeprefix("v").split(".")[:2])
+
+
+def _releases(fleet: FleetSummary) -> HeaderItem:
+    times = symbols().times
+    shown = [f"{release} {times}{number}" for release, number in fleet.releases[:3]]
+    if len(fleet.releases) > 3:
+        shown.append(f"+{len(fleet.releases) - 3}")
+    short = f"cilium {fleet.releases[0][0]}"
+    if len(fleet.releases) > 1:
+        short = f"{len(fleet.releases)} releases"
+    return _plain(f"cilium {'  '.join(shown)}", 5, short)
+
+
+def _nodes(fleet: FleetSummary) -> HeaderItem:
+    spans = [_divider(), Span(wording.counted(len(fleet.nodes), "node"))]
+    for status in (NodeStatus.HARM, NodeStatus.WARNING, NodeStatus.UNKNOWN, NodeStatus.LOADING):
+        number = fleet.statuses.get(status, 0)
+        if number:
+            words = f" {status_symbol(status)} {wording.count(number)}"
+            spans.append(Span(words, STATUS_TONES[status]))
+    healthy = fleet.statuses.get(NodeStatus.OK, 0)
+    whole = (*spans, Span(f" {status_symbol(NodeStatus.OK)} {wording.count(healthy)}", Tone.OK))
+    return HeaderItem(whole if healthy else tuple(spans), tuple(spans), 2)
+
+
+def _freshness(health: SourceHealth, now: float) -> HeaderItem:
+    tone = _HEALTH_TONES[health.state]
+    age = None if health.sweep_ended_at is None else now - health.sweep_ended_at
+    if health.state in (SourceState.LIVE, SourceState.CONNECTING) and age is not None:
+        sweep = "" if health.sweep_seconds is None else f"sweep {health.sweep_seconds:.1f} s, "
+        return HeaderItem(
+            (_divider(), Span(f"{sweep}{wording.ago(age)}", tone)),
+            (_divider(), Span(wording.ago(age), tone)),
+            3,
+        )
+    return HeaderItem((_divider(), Span(health.state.value, tone)), priority=1)
+
+
+def _severities(fleet: FleetSummary) -> HeaderItem:
+    table = symbols()
+    spans = [_divider()]
+    if fleet.harms:
+        spans.append(Span(f"{table.active} {wording.count(fleet.harms)} broken ", Tone.ERROR))
+    if fleet.warnings:
+        words = f"{table.armed} {wording.counted(fleet.warnings, 'warning')}"
+        spans.append(Span(words, Tone.WARNING))
+    return HeaderItem(tuple(spans), (), 4)
+
+
+def headline(snapshot: Snapshot, fleet: FleetSummary, now: float) -> tuple[Span, ...]:
+    """Return the second line: a source in trouble first, else what is broken."""
+    trouble = source_trouble(snapshot, now)
+    if trouble:
+        tone = _HEALTH_TONES[snapshot.health.state]
+        spans = [Span(f"{symbols().stale} {trouble}", tone)]
+        if fleet.decisive_line:
+            spans += [_divider(), Span(fleet.decisive_line, Tone.ERROR)]
+        return tuple(spans)
+    if fleet.decisive_line:
+        return (Span(f"{symbols().active} {fleet.decisive_line}", Tone.ERROR),)
+    return _gaps_line(snapshot)
+
+
+def source_trouble(snapshot: Snapshot, now: float) -> str:
+    """Return why what is shown grows old; the empty text while it does not."""
+    health = snapshot.health
+    if health.state not in (SourceState.DEGRADED, SourceState.LOST):
+        return ""
+    word = "lost the API" if health.state is SourceState.LOST else "degraded"
+    since = ""
+    if health.last_good_at is not None:
+        since = f", last answer {wording.ago(now - health.last_good_at)}"
+    reason = f": {health.reason}" if health.reason else ""
+    return f"{word}{since}{reason}"
+
+
+def _gaps_line(snapshot: Snapshot) -> tuple[Span, ...]:
+    if not snapshot.gaps:
+        return ()
+    first = next(iter(snapshot.gaps.values()))
+    more = f" +{len(snapshot.gaps) - 1} (:gaps)" if len(snapshot.gaps) > 1 else ""
+    word = "denied" if first.is_denied else "failed"
+    text = f"{symbols().unknown} can't {first.what}, {word}: {first.reason}{more}"
+    return (Span(text, Tone.WARNING),)

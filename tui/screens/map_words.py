@@ -1,0 +1,71 @@
+"""What is wrong with one map, and what else is known of it, in words."""
+
+from __future__ import annotations
+
+from tui.model.maps import MapUsage
+from tui.screens import wording
+from tui.screens.severity import Rank, Severity
+
+NEARLY_FULL_RATIO = 0.9
+SOON_FULL_SECONDS = 3_600.0
+
+
+def map_trouble(usage: MapUsage) -> tuple[Severity, Rank, str] | None:
+    """Return what is wrong with a map, in words, or None."""
+    if usage.is_full:
+        wanted = (
+            f", {wording.count(usage.wanted_entries)} wanted"
+            if usage.wanted_entries is not None
+            else ""
+        )
+        numbers = f"{wording.count(usage.entries)} of {wording.count(usage.max_entries)}"
+        return Severity.HARM, Rank.FULL_MAP, f"full ({numbers}{wanted})"
+    if usage.sync_failure:
+        return Severity.HARM, Rank.MAP_SYNC, "can't be written: its sync fails"
+    filling = None if usage.is_evicting else _filling_words(usage)
+    return None if filling is None else (Severity.WARNING, Rank.FILLING_MAP, filling)
+
+
+def _filling_words(usage: MapUsage) -> str | None:
+    """Return why a map that still takes entries will soon not; an LRU map never refuses."""
+    ratio, soon = usage.ratio, usage.trend.seconds_to_full
+    if ratio is not None and soon is not None and soon <= SOON_FULL_SECONDS:
+        return f"full in ≈ {wording.age(soon)} ({wording.percent(ratio)} now)"
+    if usage.wanted_entries is not None and usage.wanted_entries > usage.max_entries:
+        wanted = wording.count(usage.wanted_entries)
+        return f"too small ({wanted} wanted, holds {wording.count(usage.max_entries)})"
+    if ratio is not None and ratio >= NEARLY_FULL_RATIO:
+        return f"{wording.percent(ratio)} full"
+    return None
+
+
+def map_remarks(usage: MapUsage) -> str:
+    """Return what else is known of a map: leak or too small, and what the agent believes."""
+    remarks = []
+    if usage.agent_entries is not None and usage.agent_entries != usage.entries:
+        remarks.append(f"agent says {wording.count(usage.agent_entries)}")
+    if usage.wanted_entries is not None:
+        remarks.append(f"{wording.count(usage.wanted_entries)} wanted")
+    if usage.duplicate_entries:
+        remarks.append(f"{wording.count(usage.duplicate_entries)} duplicates: leaked")
+    elif usage.duplicate_entries == 0 and usage.is_full:
+        remarks.append("no duplicates: too small, not leaked")
+    if usage.sync_failure:
+        remarks.append(f"sync fails: {usage.sync_failure}")
+    return ", ".join(remarks)
+
+
+def worst_map(maps: tuple[MapUsage, ...]) -> MapUsage | None:
+    """Return the map that most deserves a look, or None where none is counted.
+
+    A full LRU map evicts by design: it wins only where every hash map is at ease.
+    """
+    known = [usage for usage in maps if usage.ratio is not None or usage.sync_failure]
+    return max(known, key=_badness, default=None)
+
+
+def _badness(usage: MapUsage) -> tuple[int, float, float]:
+    trouble = map_trouble(usage)
+    soon = usage.trend.seconds_to_full
+    haste = 0.0 if soon is None or usage.is_evicting else 1.0 / (1.0 + soon)
+    return (0 if trouble is None else 9 - trouble[0], haste, usage.ratio or 0.0)

@@ -1,0 +1,106 @@
+"""Everything known of one node that is not in its panels."""
+
+from __future__ import annotations
+
+from tui.model.agent import AgentStatus
+from tui.model.node import AgentPhase, AgentPod
+from tui.model.reading import ReadingState
+from tui.screens import wording
+from tui.screens.details import Detail
+from tui.screens.faults import readings
+from tui.screens.fleet import NodeSummary
+from tui.screens.marks import SEVERITY_TONES, phase_mark, severity_symbol
+from widgets.detail_lines import DetailLine, empty_line, heading, sentence, value
+from widgets.tones import Span, Tone
+
+_STATE_TONES = {
+    ReadingState.KNOWN: Tone.OK,
+    ReadingState.UNKNOWN: Tone.UNKNOWN,
+    ReadingState.DENIED: Tone.WARNING,
+    ReadingState.FAILED: Tone.ERROR,
+}
+
+
+def node_detail(node: NodeSummary, now: float) -> Detail:
+    """Return a node's identity, agent, health, faults and how each section was read."""
+    facts = node.facts
+    lines = [
+        sentence(f"{severity_symbol(fault.severity)} {fault.title}", SEVERITY_TONES[fault.severity])
+        for fault in node.faults
+    ]
+    lines += [
+        *([empty_line()] if lines else []),
+        heading("Node"),
+        value("address", facts.node.internal_ip or "unknown"),
+        value("ready", {True: "yes", False: "no", None: "unknown"}[facts.node.is_ready]),
+        value("kernel", facts.node.kernel_release or "unknown"),
+        value("system", facts.node.os_image or "unknown"),
+        value("kubelet", facts.node.kubelet_version or "unknown"),
+        value("schedulable", "yes" if facts.node.is_schedulable else "no: cordoned"),
+        value("uid", facts.node.uid),
+    ]
+    lines += _agent_lines(facts.agent, now)
+    if facts.status.value is not None:
+        lines += _status_lines(facts.status.value)
+    lines += [empty_line(), heading("Sections")]
+    for name, state, reason in readings(facts):
+        words = f"{state.value}: {reason}" if reason else state.value
+        lines.append(value(name, Span(words, _STATE_TONES[state])))
+    if facts.log_error:
+        lines.append(value("log", Span(facts.log_error, Tone.WARNING)))
+    if facts.swept_at is not None:
+        lines.append(value("last answer", wording.ago(now - facts.swept_at)))
+    return Detail(node.name, tuple(lines))
+
+
+def _agent_lines(agent: AgentPod | None, now: float) -> list[DetailLine]:
+    lines = [empty_line(), heading("Agent")]
+    if agent is None:
+        return [*lines, value("pod", Span("none on this node", Tone.ERROR))]
+    mark = phase_mark(agent.phase)
+    lines += [
+        value("pod", f"{agent.namespace}/{agent.name}"),
+        value("phase", Span(f"{mark.text} {agent.phase.value}", mark.tone)),
+        value("image", agent.image or "unknown"),
+        value("container", agent.container_id or "unknown"),
+        value("restarts", wording.count(agent.restart_count)),
+    ]
+    if agent.reason:
+        lines.append(value("reason", agent.reason))
+    if agent.started_at is not None:
+        started = f"{wording.utc_stamp(agent.started_at)}, {wording.ago(now - agent.started_at)}"
+        lines.append(value("started", started))
+    if agent.phase is AgentPhase.CRASH_LOOP and agent.has_previous:
+        lines.append(value("log", "the previous container's log is in panel 5"))
+    return lines
+
+
+def _status_lines(status: AgentStatus) -> list[DetailLine]:
+    lines = [empty_line(), heading("What the agent says")]
+    for name, component in (
+        ("cilium", status.cilium),
+        ("kubernetes", status.kubernetes),
+        ("kvstore", status.kvstore),
+    ):
+        if component is not None:
+            words = f"{component.state}: {component.message}" if component.message else None
+            lines.append(value(name, words or component.state))
+    failing = len(status.failing_controllers)
+    lines.append(value("controllers", f"{failing} of {status.controllers_total} failing"))
+    lines += [
+        value(
+            controller.name,
+            Span(controller.message, Tone.WARNING),
+            f"{controller.consecutive_failures} failures in a row",
+        )
+        for controller in status.failing_controllers
+    ]
+    for name, text in (
+        ("masquerading", status.masquerading),
+        ("encryption", status.encryption_mode),
+        ("host routing", status.host_routing),
+        ("attach mode", status.attach_mode),
+    ):
+        if text:
+            lines.append(value(name, text))
+    return lines
