@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv6Address
 from socket import inet_ntoa
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from tui.cilium.dumps import MapDump
 from tui.errors import ParseError
 from tui.model.services import Address, FrontendKind
 
@@ -60,23 +61,6 @@ _BACKEND_ROWS = {
     (4, 20): struct.Struct("<I16sHBB"),
     (4, 24): struct.Struct("<I16sHBBHBx"),
 }
-
-Row = tuple[bytes, bytes]
-"""Key and value of one entry."""
-
-
-class Dump(Protocol):
-    """The rows of one map and the name of its pin."""
-
-    @property
-    def pin(self) -> str:
-        """Return the pin's name."""
-        ...
-
-    @property
-    def keys_values(self) -> Iterable[Row]:
-        """Return key and value of every entry."""
-        ...
 
 
 class Scope(IntEnum):
@@ -150,9 +134,11 @@ def _v6(address: bytes) -> str:
     return str(IPv6Address(address))
 
 
-def _unpack(dump: Dump, layouts: Mapping[tuple[int, int], struct.Struct]) -> tuple[int, Iterable]:  # type: ignore[type-arg]  # rows differ by layout
+def _unpack(
+    dump: MapDump, layouts: Mapping[tuple[int, int], struct.Struct]
+) -> tuple[int, Iterable[tuple[Any, ...]]]:
     """Return how long an entry's key is, and its unpacked rows."""
-    rows = dump.keys_values if isinstance(dump.keys_values, list) else list(dump.keys_values)
+    rows = dump.entries
     if not rows:
         return 0, ()
     shapes = {(len(key), len(value)) for key, value in rows}
@@ -165,7 +151,7 @@ def _unpack(dump: Dump, layouts: Mapping[tuple[int, int], struct.Struct]) -> tup
     return max(len(rows[0][0]), len(rows[0][1])), layout.iter_unpack(packed)
 
 
-def decode_backends(dump: Dump) -> dict[int, HeldBackend]:
+def decode_backends(dump: MapDump) -> dict[int, HeldBackend]:
     """Decode a backends map, v2 or v3, IPv4 or IPv6, by the size of its rows.
 
     Raises:
@@ -196,7 +182,7 @@ def count_duplicates(backends: Iterable[HeldBackend]) -> int:
     return sum(count for count in counts.values() if count > 1)
 
 
-def decode_services(dump: Dump) -> HeldServices:
+def decode_services(dump: MapDump) -> HeldServices:
     """Decode a services map, IPv4 or IPv6; the backends are another map.
 
     Raises:
@@ -254,7 +240,7 @@ def _frontend(
     )
 
 
-def held_services(services: Iterable[Dump], backends: Iterable[Dump]) -> HeldServices:
+def held_services(services: Iterable[MapDump], backends: Iterable[MapDump]) -> HeldServices:
     """Put the maps of both families together.
 
     Raises:
