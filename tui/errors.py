@@ -11,6 +11,8 @@ CiltopError
     │   └── TlsError
     ├── DeadlineError        answered too late
     ├── ExecError            the exec stream broke before an exit code came
+    │   └── CommandMissingError  the container has no such program (no shell)
+    ├── CiliumMissingError   no Cilium where it was looked for
     └── ApiError             the API server answered with a failure
         ├── UnauthorizedError
         ├── ForbiddenError
@@ -74,11 +76,25 @@ class TlsError(ConnectError):
 
 
 class DeadlineError(ClusterError):
-    """The answer did not come in time."""
+    """The answer did not come in time; an exec's output until then is kept."""
+
+    stdout = b""
+    stderr = b""
 
 
 class ExecError(ClusterError):
-    """The exec stream ended before the command's exit code came."""
+    """The exec stream ended before the command's exit code came; its output until then is kept."""
+
+    stdout = b""
+    stderr = b""
+
+
+class CommandMissingError(ExecError):
+    """The container has no such program, such as an image without a shell."""
+
+
+class CiliumMissingError(ClusterError):
+    """No Cilium was found; the message says where it was looked for and how to point at it."""
 
 
 class ApiError(ClusterError):

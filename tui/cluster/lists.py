@@ -1,0 +1,222 @@
+"""Typed GETs and paged lists."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from tui.cluster.answers import undecodable
+from tui.cluster.kinds import Entity, KubeObject
+from tui.cluster.transport import MAX_BODY_BYTES, Transport, deadline, read_body
+from tui.errors import GoneError, ThrottledError
+
+T = TypeVar("T")
+Item = TypeVar("Item", bound=KubeObject)
+_DECODERS: dict[object, msgspec.json.Decoder[Any]] = {}
+Params = Mapping[str, str | int | None]
+
+PAGE_SIZE = 500
+LIST_SECONDS = 30.0
+MAX_WAITS = 5
+"""Times a 429 is waited out before it becomes an error."""
+MAX_WAIT_SECONDS = 30.0
+
+
+class ListMeta(Entity, frozen=True):
+    """Metadata of a list."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Page(Entity, Generic[T], frozen=True):
+    """One page of a list."""
+
+    kind: str = ""
+    metadata: ListMeta = ListMeta()
+    items: list[T] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """A whole list with the version to watch from."""
+
+    items: tuple[T, ...]
+    resource_version: str
+    skipped: int = 0
+    """Objects that did not fit their type: shown as a gap, never silently."""
+
+
+def target_of(path: str, params: Params | None = None) -> str:
+    """Return path and query; parameters that are None are left out."""
+    given = {key: value for key, value in (params or {}).items() if value is not None}
+    if not given:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(given)}"
+
+
+async def get_bytes(
+    transport: Transport,
+    target: str,
+    *,
+    deadline_seconds: float = LIST_SECONDS,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> bytes:
+    """GET a body, waiting out what the server asks to wait (429) within the deadline."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + deadline_seconds
+    async with deadline(deadline_seconds, f"GET {target.partition('?')[0]}"):
+        waits = 0
+        while True:
+            try:
+                async with transport.get(target) as response:
+                    return await read_body(response, MAX_BODY_BYTES)
+            except ThrottledError as error:
+                wait = min(error.retry_after_seconds or 1.0, MAX_WAIT_SECONDS)
+                waits += 1
+                if waits > MAX_WAITS or loop.time() + wait > ends_at:
+                    raise
+                await sleep(wait)
+
+
+async def get_json(
+    transport: Transport,
+    target: str,
+    decoder_type: type[T],
+    *,
+    deadline_seconds: float = LIST_SECONDS,
+) -> T:
+    """GET and decode one JSON document.
+
+    Raises:
+        ApiError: what came is not that document: HTML, cut off, or another type.
+    """
+    body = await get_bytes(transport, target, deadline_seconds=deadline_seconds)
+    try:
+        return decoder_for(decoder_type).decode(body)
+    except msgspec.DecodeError as error:
+        path = target.partition("?")[0]
+        raise undecodable(body, error, path=path, server=transport.access.server) from error
+
+
+async def get_page(
+    transport: Transport,
+    target: str,
+    item_type: type[Item],
+    *,
+    deadline_seconds: float = LIST_SECONDS,
+) -> tuple[Listing[Item], str]:
+    """Return one page and the token of the next, empty at the end."""
+    body = await get_bytes(transport, target, deadline_seconds=deadline_seconds)
+    page, skipped = _decode_page(body, item_type, target.partition("?")[0], transport)
+    items = tuple(page.items or ())
+    return Listing(items, page.metadata.resource_version, skipped), page.metadata.continue_
+
+
+async def pages(
+    transport: Transport,
+    path: str,
+    item_type: type[Item],
+    *,
+    params: Params | None = None,
+    page_size: int = PAGE_SIZE,
+    deadline_seconds: float = LIST_SECONDS,
+) -> AsyncGenerator[Listing[Item], None]:
+    """Yield a list page by page; the deadline is each page's.
+
+    Raises:
+        GoneError: the list changed too much while it was paged (410): begin again.
+    """
+    token: str | None = None
+    while True:
+        query = {**(params or {}), "limit": page_size or None, "continue": token}
+        listing, token = await get_page(
+            transport, target_of(path, query), item_type, deadline_seconds=deadline_seconds
+        )
+        yield listing
+        if not token:
+            return
+
+
+async def list_pages(
+    transport: Transport,
+    path: str,
+    item_type: type[Item],
+    *,
+    params: Params | None = None,
+    page_size: int = PAGE_SIZE,
+    deadline_seconds: float = LIST_SECONDS,
+) -> Listing[Item]:
+    """Return a whole list, paged.
+
+    A continue token lives five minutes (etcd's compaction); when it has gone the list begins
+    again, the second time in one piece, as client-go's pager does.
+    """
+    for size in (page_size, page_size, 0):
+        items: list[Item] = []
+        version, skipped = "", 0
+        try:
+            async for page in pages(
+                transport,
+                path,
+                item_type,
+                params=params,
+                page_size=size,
+                deadline_seconds=deadline_seconds,
+            ):
+                items.extend(page.items)
+                version = page.resource_version or version
+                skipped += page.skipped
+            return Listing(tuple(items), version, skipped)
+        except GoneError:
+            if not size:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def decoder_for(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """Return the decoder of a type; making one costs more than using it."""
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+def _decode_page(
+    body: bytes, item_type: type[Item], path: str, transport: Transport
+) -> tuple[Page[Item], int]:
+    try:
+        page = decoder_for(Page[item_type]).decode(body)  # type: ignore[valid-type]  # at run time
+    except msgspec.ValidationError:
+        return _decode_one_by_one(body, item_type, path, transport)
+    except msgspec.DecodeError as error:
+        raise undecodable(body, error, path=path, server=transport.access.server) from error
+    if page.items is None and not page.kind.endswith("List"):
+        # An empty list would say that the cluster has none.
+        problem = ValueError("a JSON document, but no list")
+        raise undecodable(body, problem, path=path, server=transport.access.server)
+    return page, 0
+
+
+def _decode_one_by_one(
+    body: bytes, item_type: type[Item], path: str, transport: Transport
+) -> tuple[Page[Item], int]:
+    """Decode what fits: one object of a wrong shape must not hide the others."""
+    try:
+        raw = decoder_for(Page[msgspec.Raw]).decode(body)
+    except msgspec.DecodeError as error:
+        raise undecodable(body, error, path=path, server=transport.access.server) from error
+    decoder = decoder_for(item_type)
+    items: list[Item] = []
+    skipped = 0
+    for one in raw.items or ():
+        try:
+            items.append(decoder.decode(one))
+        except msgspec.DecodeError:
+            skipped += 1
+    return Page(metadata=raw.metadata, items=items), skipped

@@ -1,0 +1,71 @@
+"""Ask the API server what we may do, before somebody finds out by being refused."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tui.cluster.kinds import Entity
+from tui.cluster.transport import Transport, deadline
+from tui.errors import ClusterError
+
+REVIEW_SECONDS = 10.0
+
+
+class _Attributes(Entity, frozen=True, omit_defaults=True):
+    verb: str = ""
+    group: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class _ReviewSpec(Entity, frozen=True):
+    resource_attributes: _Attributes
+
+
+class _ReviewStatus(Entity, frozen=True):
+    allowed: bool = False
+    denied: bool | None = None
+
+
+class _Review(Entity, frozen=True):
+    kind: str = "SelfSubjectAccessReview"
+    api_version: str = "authorization.k8s.io/v1"
+    spec: _ReviewSpec | None = None
+    status: _ReviewStatus | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Review)
+
+
+async def review(
+    transport: Transport,
+    verb: str,
+    resource: str,
+    *,
+    group: str = "",
+    namespace: str = "",
+    subresource: str = "",
+) -> bool | None:
+    """Tell whether this is allowed; None where that can't be asked."""
+    question = _Review(
+        spec=_ReviewSpec(
+            resource_attributes=_Attributes(
+                verb=verb,
+                group=group,
+                resource=resource,
+                subresource=subresource,
+                namespace=namespace,
+            )
+        )
+    )
+    try:
+        async with deadline(REVIEW_SECONDS, f"access review of {verb} {resource}"):
+            answer = await transport.review(msgspec.json.encode(question))
+        status = _DECODER.decode(answer).status
+    except (ClusterError, msgspec.DecodeError):
+        return None
+    if status is None:
+        return None
+    return status.allowed and not status.denied
