@@ -1,0 +1,239 @@
+"""Who is read next: nobody starves, nobody is asked too much."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import pytest
+
+from tests.unit.collect_clock import VirtualClock
+from tui.collect.focus import Focus
+from tui.collect.schedule import Schedule
+from tui.collect.visits import BOOT, CHEAP, DUMP, START, Answering, Turn
+from tui.model.names import ContainerId, NodeUid
+
+EVERYTHING = {*CHEAP, *DUMP, *START, *BOOT}
+
+
+def agent(number: int, container: str = "c1", boot: str = "b1") -> Answering:
+    return Answering(NodeUid(f"n{number:03}"), ContainerId(container), boot)
+
+
+class Rig:
+    """A schedule with agents that answer at once."""
+
+    def __init__(self, nodes: int, interval: float | None = None, slots: int = 8) -> None:
+        self.clock = VirtualClock()
+        self.schedule = Schedule(self.clock, interval, slots)
+        for number in range(nodes):
+            self.schedule.put(agent(number))
+
+    def turns(self, failed: Collection[str] | None = (), seconds: float = 0.0) -> list[Turn]:
+        """Run all that is due now, one after the other."""
+        return list(self._turns(failed, seconds))
+
+    def _turns(self, failed: Collection[str] | None, seconds: float) -> Iterator[Turn]:
+        while (turn := self.schedule.next_turn()) is not None:
+            self.schedule.finished(turn, seconds, failed)
+            yield turn
+
+    def skip(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+
+def uids(turns: list[Turn]) -> list[str]:
+    return [turn.agent.uid for turn in turns]
+
+
+def test_all_nodes_are_seen_cheaply_before_any_is_asked_for_more() -> None:
+    turns = Rig(3).turns()
+    assert [set(turn.probes) for turn in turns[:3]] == [{*CHEAP, "version"}] * 3
+    assert {turn.agent.uid for turn in turns[:3]} == {"n000", "n001", "n002"}
+    assert len(turns) == 6
+    for turn in turns[3:]:
+        assert set(turn.probes) == EVERYTHING - {"version"}
+
+
+def test_a_sweep_asks_only_the_cheap_ones_and_dumps_each_minute() -> None:
+    rig = Rig(1)
+    rig.turns()
+    asked = []
+    for _ in range(12):
+        rig.skip(10.5)
+        asked += rig.turns()
+    assert len(asked) in {11, 12}
+    dumps = [turn for turn in asked if set(DUMP) <= set(turn.probes)]
+    assert len(dumps) == 2
+    assert all(set(turn.probes) <= {*CHEAP, *DUMP} for turn in asked)
+
+
+def test_the_chosen_node_goes_first_then_the_marked_ones() -> None:
+    rig = Rig(9)
+    rig.turns()
+    rig.schedule.focus(Focus(NodeUid("n007"), frozenset({NodeUid("n003"), NodeUid("n005")})))
+    turns = rig.turns()
+    assert uids(turns) == ["n007", "n003", "n005"]
+    assert set(DUMP) <= set(turns[0].probes)
+    assert not set(DUMP) & set(turns[1].probes)
+    rig.skip(11.0)
+    assert uids(rig.turns())[:3] == ["n007", "n003", "n005"]
+
+
+def test_the_chosen_node_keeps_its_pace_in_a_large_cluster() -> None:
+    rig = Rig(1_000)
+    rig.turns()
+    assert rig.schedule.interval_seconds == pytest.approx(46.0)
+    rig.schedule.focus(Focus(NodeUid("n500"), frozenset()))
+    rig.turns()
+    rig.skip(10.1)
+    assert uids(rig.turns()) == ["n500"]
+
+
+def test_the_interval_stretches_with_nodes_and_with_slow_answers() -> None:
+    assert Rig(100).schedule.interval_seconds == 10.0
+    assert Rig(5_000).schedule.interval_seconds == pytest.approx(206.0)
+    slow = Rig(40, slots=8)
+    slow.turns(seconds=5.0)
+    assert slow.schedule.interval_seconds == pytest.approx(1.2 * 5.0 * 40 / 8)
+    assert Rig(10, interval=2.0).schedule.interval_seconds == 2.0
+
+
+def test_one_exec_in_flight_per_node() -> None:
+    rig = Rig(1)
+    turn = rig.schedule.next_turn()
+    assert turn is not None
+    rig.schedule.focus(Focus(turn.agent.uid, frozenset()))
+    rig.schedule.request_count(turn.agent.uid, "cilium_ipcache")
+    assert rig.schedule.next_turn() is None
+    rig.schedule.finished(turn, 0.1, ())
+    after = rig.schedule.next_turn()
+    assert after is not None
+    assert "count=cilium_ipcache" in after.probes
+
+
+def test_a_requested_count_comes_at_once_and_once() -> None:
+    rig = Rig(3)
+    rig.turns()
+    rig.schedule.request_count(NodeUid("n001"), "cilium_ct4_global")
+    (turn,) = rig.turns()
+    assert turn.agent.uid == "n001"
+    assert "count=cilium_ct4_global" in turn.probes
+    rig.schedule.request_count(NodeUid("n001"), "evil; reboot")
+    rig.schedule.request_count(NodeUid("gone"), "cilium_ct4_global")
+    assert rig.turns() == []
+
+
+def test_a_new_container_is_read_again_at_once() -> None:
+    rig = Rig(2)
+    rig.turns()
+    rig.schedule.put(agent(1, container="c2"))
+    (turn,) = rig.turns()
+    assert turn.agent.container_id == "c2"
+    assert set(turn.probes) >= START
+    assert not BOOT & set(turn.probes)
+    rig.schedule.put(agent(1, container="c2", boot="b2"))
+    (turn,) = rig.turns()
+    assert set(turn.probes) >= START | BOOT
+
+
+def test_start_probes_that_fail_are_asked_again_but_not_for_ever() -> None:
+    rig = Rig(1)
+    rig.turns(failed=["config", "helpers"])
+    asked = []
+    for _ in range(5):
+        rig.skip(10.6)
+        asked.append({*rig.turns(failed=["config", "helpers"])[0].probes})
+    assert [("config" in probes, "helpers" in probes) for probes in asked[:2]] == [
+        (True, True),
+        (True, True),
+    ]
+    assert "headers" not in asked[0]
+    assert sum("helpers" in probes for probes in asked) == 2
+    rig.skip(60.0)
+    (turn,) = rig.turns(failed=())
+    assert "config" in turn.probes
+
+
+def test_a_failing_node_waits_longer_each_time_and_the_others_go_on() -> None:
+    rig = Rig(3)
+    rig.turns()
+    waits = []
+    for _ in range(8):
+        rig.skip(400.0)
+        for turn in iter(rig.schedule.next_turn, None):
+            failed = None if turn.agent.uid == "n001" else ()
+            rig.schedule.finished(turn, 0.1, failed)
+        waits.append(rig.schedule._visits[NodeUid("n001")].not_before - rig.clock.now)
+    assert waits == sorted(waits)
+    assert waits[0] < waits[-1] <= 300.0
+    rig.skip(10.6)
+    assert {*uids(rig.turns())} == {"n000", "n002"}
+
+
+def test_a_hanging_node_does_not_hold_up_the_next_sweep() -> None:
+    rig = Rig(3)
+    rig.turns()
+    rig.skip(10.6)
+    hanging = rig.schedule.next_turn()
+    assert hanging is not None
+    others = rig.turns()
+    assert len(others) == 2
+    rig.skip(30.0)
+    assert uids(rig.turns()) == uids(others)
+    rig.schedule.finished(hanging, 40.0, None)
+    rig.skip(10.6)
+    assert set(uids(rig.turns())) >= set(uids(others))
+
+
+def test_the_sweep_is_timed() -> None:
+    rig = Rig(2)
+    for turn in iter(rig.schedule.next_turn, None):
+        rig.skip(1.5)
+        rig.schedule.finished(turn, 1.5, ())
+        if rig.schedule.sweeps_done:
+            break
+    assert rig.schedule.last_sweep_seconds == pytest.approx(3.0)
+    assert rig.schedule.p95_seconds() == 1.5
+
+
+def test_a_node_that_goes_is_forgotten_wherever_it_waits() -> None:
+    rig = Rig(3)
+    turn = rig.schedule.next_turn()
+    assert turn is not None
+    rig.schedule.drop(turn.agent.uid)
+    rig.schedule.finished(turn, 0.1, ())
+    rig.schedule.drop(NodeUid("n002"))
+    assert {*uids(rig.turns())} == {"n001"}
+    rig.schedule.drop(NodeUid("n001"))
+    assert rig.turns() == []
+    assert rig.schedule.seconds_until_due() > 0
+
+
+def test_refresh_sweeps_now_and_dumps_the_chosen() -> None:
+    rig = Rig(2)
+    rig.turns()
+    rig.schedule.focus(Focus(NodeUid("n001"), frozenset()))
+    rig.turns()
+    rig.schedule.refresh()
+    turns = rig.turns()
+    assert {*uids(turns)} == {"n000", "n001"}
+    assert set(DUMP) <= set(turns[0].probes)
+
+
+def test_ipv6_maps_are_dumped_where_they_exist() -> None:
+    rig = Rig(1)
+    rig.turns()
+    rig.schedule.note_ipv6_maps(NodeUid("n000"), True)
+    rig.schedule.focus(Focus(NodeUid("n000"), frozenset()))
+    (turn,) = rig.turns()
+    assert {"services6", "backends6"} <= set(turn.probes)
+
+
+def test_a_costly_dump_is_repeated_less_often() -> None:
+    rig = Rig(1, interval=10.0)
+    rig.turns(seconds=10.0)
+    dumps = 0
+    for _ in range(19):
+        rig.skip(13.0)
+        dumps += sum(set(DUMP) <= set(turn.probes) for turn in rig.turns(seconds=0.1))
+    assert dumps == 1

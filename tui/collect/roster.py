@@ -1,0 +1,154 @@
+"""Join Node objects with the agent pods that serve them.
+
+Nodes and pods come from two watches in any order, and either may be denied: without the right to
+list nodes, the pods still tell on which nodes an agent runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from tui.model.names import NodeName, NodeUid, PodUid
+from tui.model.node import AgentPhase, AgentPod, Node
+from tui.model.snapshot import NodeGone, NodeSeen
+from tui.safety import CleanText
+
+Change = NodeSeen | NodeGone
+
+KUBELET_SILENT = CleanText("the kubelet stopped reporting (Ready is Unknown)")
+
+_PREFERRED = (
+    AgentPhase.RUNNING,
+    AgentPhase.NOT_READY,
+    AgentPhase.UNREACHABLE,
+    AgentPhase.CRASH_LOOP,
+    AgentPhase.PENDING,
+    AgentPhase.TERMINATING,
+    AgentPhase.MISSING,
+)
+"""Which of several agent pods on one node speaks for it: during a rollout, the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A node and the agent pod that answers for it, if any."""
+
+    node: Node
+    agent: AgentPod | None
+
+
+class Roster:
+    """Which nodes there are, and who answers for them."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[NodeName, Node] = {}
+        self._pods: dict[PodUid, AgentPod] = {}
+        self._by_node: dict[NodeName, set[PodUid]] = {}
+        self._targets: dict[NodeName, Target] = {}
+        self._by_uid: dict[NodeUid, Target] = {}
+        self._derives_nodes = False
+
+    @property
+    def targets(self) -> Iterable[Target]:
+        """All nodes with their agents."""
+        return self._targets.values()
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def get(self, uid: NodeUid) -> Target | None:
+        """Return a node by its UID."""
+        return self._by_uid.get(uid)
+
+    def derive_nodes(self) -> list[Change]:
+        """Take the pods' word for which nodes there are: Node objects can't be read."""
+        self._derives_nodes = True
+        return self._settle({pod.node_name for pod in self._pods.values()})
+
+    def list_nodes(self, nodes: Iterable[Node]) -> list[Change]:
+        """Replace all nodes by a fresh list."""
+        self._derives_nodes = False
+        listed = {node.name: node for node in nodes}
+        touched = {*self._nodes, *listed, *self._targets}
+        self._nodes = listed
+        return self._settle(touched)
+
+    def put_node(self, node: Node) -> list[Change]:
+        """Add or replace a node."""
+        self._nodes[node.name] = node
+        return self._settle({node.name})
+
+    def drop_node(self, name: NodeName) -> list[Change]:
+        """Forget a node that was deleted."""
+        self._nodes.pop(name, None)
+        return self._settle({name})
+
+    def list_pods(self, pods: Iterable[AgentPod]) -> list[Change]:
+        """Replace all agent pods by a fresh list."""
+        touched = set(self._by_node)
+        self._pods = {}
+        self._by_node = {}
+        for pod in pods:
+            self._add_pod(pod)
+        return self._settle(touched | set(self._by_node))
+
+    def put_pod(self, pod: AgentPod) -> list[Change]:
+        """Add or replace an agent pod."""
+        before = self._pods.get(pod.uid)
+        touched = {pod.node_name}
+        if before is not None and before.node_name != pod.node_name:
+            touched.add(before.node_name)
+            self._by_node[before.node_name].discard(pod.uid)
+        self._add_pod(pod)
+        return self._settle(touched)
+
+    def drop_pod(self, uid: PodUid) -> list[Change]:
+        """Forget an agent pod that was deleted."""
+        pod = self._pods.pop(uid, None)
+        if pod is None:
+            return []
+        remaining = self._by_node[pod.node_name]
+        remaining.discard(uid)
+        if not remaining:
+            del self._by_node[pod.node_name]
+        return self._settle({pod.node_name})
+
+    def _add_pod(self, pod: AgentPod) -> None:
+        self._pods[pod.uid] = pod
+        self._by_node.setdefault(pod.node_name, set()).add(pod.uid)
+
+    def _settle(self, touched: Iterable[NodeName]) -> list[Change]:
+        return [change for name in sorted(touched) for change in self._settle_one(name)]
+
+    def _settle_one(self, name: NodeName) -> Iterator[Change]:
+        node = self._nodes.get(name)
+        if node is None and self._derives_nodes and name and self._by_node.get(name):
+            node = Node(NodeUid(f"name:{name}"), name, is_ready=None)
+        before = self._targets.get(name)
+        if before is not None and (node is None or before.node.uid != node.uid):
+            del self._targets[name]
+            del self._by_uid[before.node.uid]
+            yield NodeGone(before.node.uid)
+            before = None
+        if node is None:
+            return
+        target = Target(node, self._agent_of(node))
+        if target != before:
+            self._targets[name] = target
+            self._by_uid[node.uid] = target
+            yield NodeSeen(node, target.agent)
+
+    def _agent_of(self, node: Node) -> AgentPod | None:
+        pods = [self._pods[uid] for uid in self._by_node.get(node.name, ())]
+        if not pods:
+            return None
+        pod = min(pods, key=_preference)
+        is_current = node.is_ready is not None or self._derives_nodes
+        if not is_current and pod.phase in (AgentPhase.RUNNING, AgentPhase.NOT_READY):
+            return replace(pod, phase=AgentPhase.UNREACHABLE, reason=pod.reason or KUBELET_SILENT)
+        return pod
+
+
+def _preference(pod: AgentPod) -> tuple[int, float, str]:
+    return _PREFERRED.index(pod.phase), -(pod.started_at or 0.0), pod.uid

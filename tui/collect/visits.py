@@ -1,0 +1,170 @@
+"""What one node was asked, and what it still has to be asked, by the cost of the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tui.cilium.probes import PROBES, CostClass, probe_of
+from tui.model.names import ContainerId, NodeUid
+
+DUMP_SECONDS = 60.0
+DUMP_SWEEPS = 2.0
+"""Where sweeps are far apart, a dump comes with every second one."""
+
+DUMP_DUTY = 20.0
+"""A dump that takes long is repeated after 20 times as long, if that is more than a minute."""
+
+TRIES = 3
+"""Probes of the agent's start or the node's boot are asked again this often if they fail."""
+
+NEVER = float("-inf")
+
+
+def _names(cost: CostClass) -> frozenset[str]:
+    return frozenset(probe.name for probe in PROBES.values() if probe.cost is cost)
+
+
+CHEAP = ("status", "maps", "metrics")
+"""`pins` is left out: the probe `maps` falls back to it by itself."""
+
+DUMP = ("services4", "backends4")
+DUMP_IPV6 = ("services6", "backends6")
+START = _names(CostClass.START)
+BOOT = _names(CostClass.BOOT)
+
+FIRST = (*CHEAP, "version")
+"""Asked at first contact; the rest follows once all nodes were seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """An agent that can be asked."""
+
+    uid: NodeUid
+    container_id: ContainerId
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exec to make."""
+
+    agent: Answering
+    probes: tuple[str, ...]
+
+
+class Visits:
+    """The book of one node."""
+
+    __slots__ = (
+        "_boot_tries",
+        "_counts",
+        "_dump_seconds",
+        "_last_dump_at",
+        "_start_tries",
+        "_unread_boot",
+        "_unread_start",
+        "_wanted_counts",
+        "agent",
+        "failures",
+        "has_ipv6_maps",
+        "is_in_flight",
+        "last_started_at",
+        "not_before",
+        "wants_dump",
+    )
+
+    def __init__(self, agent: Answering) -> None:
+        self.agent = agent
+        self.last_started_at = NEVER
+        self.not_before = NEVER
+        self.failures = 0
+        self.is_in_flight = False
+        self.wants_dump = False
+        self.has_ipv6_maps = False
+        self._last_dump_at = NEVER
+        self._dump_seconds = 0.0
+        self._counts: frozenset[str] = frozenset()
+        self._wanted_counts: tuple[str, ...] = ()
+        self._unread_start = START
+        self._unread_boot = BOOT
+        self._start_tries = 0
+        self._boot_tries = 0
+
+    def renew(self, agent: Answering) -> None:
+        """Note another container, or another boot: what they can tell is unread again."""
+        self.failures = 0
+        self.not_before = NEVER
+        self.wants_dump = True
+        self._unread_start, self._start_tries = START, 0
+        if agent.boot_id != self.agent.boot_id:
+            self._unread_boot, self._boot_tries = BOOT, 0
+        self.agent = agent
+
+    def request_count(self, map_name: str) -> bool:
+        """Have one map counted at the next visit; False where this is no map's name."""
+        probe = f"count={map_name}"
+        if probe_of(probe) is None:
+            return False
+        self._counts |= {probe}
+        return True
+
+    def want_counts(self, probes: tuple[str, ...]) -> None:
+        """Have these counts made at the next visit, whenever that is: nothing cheaper tells."""
+        self._wanted_counts = probes
+
+    def due_probes(self, now: float, sweep_interval_seconds: float) -> tuple[str, ...]:
+        """Return all that is due, for one exec."""
+        if self.last_started_at == NEVER:
+            return (*FIRST, *self._due_counts())
+        is_dump_due = self.wants_dump or now >= self._dump_due_at(sweep_interval_seconds)
+        due = list(CHEAP)
+        if self._start_tries < TRIES or is_dump_due:
+            due += sorted(self._unread_start)
+        if self._boot_tries < TRIES:
+            due += sorted(self._unread_boot)
+        if is_dump_due:
+            due += DUMP
+            if self.has_ipv6_maps:
+                due += DUMP_IPV6
+        return (*due, *self._due_counts())
+
+    def _due_counts(self) -> tuple[str, ...]:
+        return tuple(sorted(self._counts.union(self._wanted_counts)))
+
+    def _dump_due_at(self, sweep_interval_seconds: float) -> float:
+        longest = max(DUMP_SECONDS, DUMP_DUTY * self._dump_seconds)
+        if sweep_interval_seconds > DUMP_SECONDS / DUMP_SWEEPS:
+            longest = max(longest, DUMP_SWEEPS * sweep_interval_seconds)
+        return self._last_dump_at + longest
+
+    def note_answer(self, turn: Turn, now: float, seconds: float, failed: Collection[str]) -> None:
+        """Note which probes were answered."""
+        self.is_in_flight = False
+        self.failures = 0
+        self.not_before = NEVER
+        asked = frozenset(turn.probes)
+        self._counts -= asked
+        self._wanted_counts = ()
+        if asked.issuperset(DUMP):
+            self._last_dump_at = now
+            self._dump_seconds = seconds
+            self.wants_dump = False
+        if turn.agent != self.agent:
+            return
+        self._start_tries += asked >= self._unread_start
+        self._boot_tries += asked >= self._unread_boot
+        self._unread_start -= asked.difference(failed)
+        self._unread_boot -= asked.difference(failed)
+
+    @property
+    def owes_follow_up(self) -> bool:
+        """Whether the first contact left something for a second visit."""
+        return (
+            self._last_dump_at == NEVER
+            or (self._start_tries == 0 and bool(self._unread_start))
+            or (self._boot_tries == 0 and bool(self._unread_boot))
+            or bool(self._counts)
+            or bool(self._wanted_counts)
+        )
