@@ -66,6 +66,8 @@ class Repeat:
 Node = CharTest | Anchor | Chain | Alternatives | Repeat
 
 _ANY = CharTest(is_negated=True)
+_REPEAT_SIGNS = frozenset("*+?{")
+_CHAIN_ENDS = frozenset({"|", ")", ""})
 _ANCHORS = {
     "b": Anchor.WORD_BOUNDARY,
     "B": Anchor.NO_WORD_BOUNDARY,
@@ -135,12 +137,12 @@ class _Reader:
 
     def _chain(self, depth: int) -> Node:
         items: list[Node] = []
-        while not self.is_at_end and self._peek() not in "|)":
+        while self._peek() not in _CHAIN_ENDS:
             items.append(self._repeated(self._atom(depth)))
         return Chain(tuple(items))
 
     def _repeated(self, item: Node) -> Node:
-        if self.is_at_end or self._peek() not in "*+?{":
+        if self._peek() not in _REPEAT_SIGNS:
             return item
         bounds = self._bounds()
         if bounds is None:
@@ -148,7 +150,7 @@ class _Reader:
         if isinstance(item, Anchor):
             raise ValueError("nothing to repeat before the repeat sign")
         self._take("?")
-        if not self.is_at_end and self._peek() in "*+?":
+        if self._peek() in _REPEAT_SIGNS - {"{"}:
             raise ValueError(f"a repeat sign before {self._peek()}")
         return Repeat(item, *bounds)
 
@@ -238,14 +240,15 @@ class _Reader:
         return len(following) == 2 and following[0] == "-" and following[1] != "]"
 
     def _peek(self) -> str:
-        return self._pattern[self._at]
+        """Return the next character, or the empty text at the end."""
+        return self._pattern[self._at : self._at + 1]
 
     def _next(self) -> str:
         self._at += 1
         return self._pattern[self._at - 1]
 
     def _take(self, character: str) -> bool:
-        if self.is_at_end or self._peek() != character:
+        if self._peek() != character:
             return False
         self._at += 1
         return True

@@ -1,0 +1,174 @@
+"""How a log row becomes lines: the columns in front, the text cut or wrapped behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, split_text
+
+from widgets.log_rows import LogGapRow, LogRow
+from widgets.symbols import symbols
+from widgets.text import fit, fit_spans, span_cells
+from widgets.tones import Span, Tone
+
+_LEVEL_CELLS = 5
+_GAP_RULE = 8
+_MIN_TEXT_CELLS = 24
+"""Below this the columns in front give way: first the node, then the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLayout:
+    """Widths and switches that every row is drawn with."""
+
+    width: int
+    """Cells of a line, without the gutter."""
+    time_cells: int = 8
+    node_cells: int = 12
+    is_time_shown: bool = True
+    is_node_shown: bool = True
+    is_wrapped: bool = False
+    offset: int = 0
+    """Cells of the text that are scrolled out at the left; only while lines are not wrapped."""
+
+    @property
+    def shows_time(self) -> bool:
+        """Whether there is room for the time."""
+        needed = self.time_cells + 1 + _LEVEL_CELLS + 1 + _MIN_TEXT_CELLS
+        return self.is_time_shown and self.width >= needed
+
+    @property
+    def shows_node(self) -> bool:
+        """Whether there is room for the node's name."""
+        used = (self.time_cells + 1 if self.shows_time else 0) + _LEVEL_CELLS + 1
+        return self.is_node_shown and self.width >= used + self.node_cells + 1 + _MIN_TEXT_CELLS
+
+    @property
+    def front_cells(self) -> int:
+        """Cells of the columns in front of the text."""
+        time = self.time_cells + 1 if self.shows_time else 0
+        node = self.node_cells + 1 if self.shows_node else 0
+        return min(time + node + _LEVEL_CELLS + 1, max(0, self.width - 1))
+
+    @property
+    def text_cells(self) -> int:
+        """Cells that are left for the text."""
+        return max(1, self.width - self.front_cells)
+
+
+def text_spans(row: LogRow) -> list[Span]:
+    """Return what stands behind the columns: count, message, details, tag."""
+    spans: list[Span] = []
+    if row.count:
+        spans += [Span(row.count, Tone.ACCENT), Span("  ")]
+    spans.append(Span(row.message))
+    if row.details:
+        spans += [Span("  "), Span(row.details, Tone.MUTED)]
+    if row.tag:
+        spans += [Span("  "), Span(row.tag, Tone.ACCENT)]
+    return spans
+
+
+def row_height(row: LogRow, layout: LogLayout) -> int:
+    """Return how many lines the row takes."""
+    if not layout.is_wrapped:
+        return 1
+    spans = text_spans(row)
+    if all(span.text.isascii() for span in spans):
+        cells = sum(len(span.text) for span in spans)
+        return max(1, -(-cells // layout.text_cells))
+    return len(wrap_spans(spans, layout.text_cells))
+
+
+def row_line(row: LogRow, line: int, layout: LogLayout) -> list[Span]:
+    """Return one line of the row, in exactly `width` cells."""
+    front = _front(row, layout) if line == 0 else [Span(" " * layout.front_cells)]
+    if layout.is_wrapped:
+        lines = wrap_spans(text_spans(row), layout.text_cells)
+        text: Sequence[Span] = lines[line] if line < len(lines) else ()
+    else:
+        text = _cut_line(row, layout)
+    return fit_spans([*front, *text], layout.width)
+
+
+def gap_line(gap: LogGapRow, width: int) -> list[Span]:
+    """Return a gap as a ruled line."""
+    rule = symbols().rule
+    text = f" {gap.text} "
+    left = min(_GAP_RULE, max(0, width - cell_len(text)))
+    right = max(0, width - left - cell_len(text))
+    spans = [
+        Span(rule * left, Tone.MUTED),
+        Span(text, Tone.WARNING),
+        Span(rule * right, Tone.MUTED),
+    ]
+    return fit_spans(spans, width)
+
+
+def wrap_spans(spans: Iterable[Span], width: int) -> list[list[Span]]:
+    """Cut spans into lines of at most `width` cells, at cells and not at words."""
+    lines: list[list[Span]] = [[]]
+    left = width
+    for span in spans:
+        rest = span.text
+        while rest:
+            if cell_len(rest) <= left:
+                lines[-1].append(Span(rest, span.tone))
+                left -= cell_len(rest)
+                break
+            taken, rest = _take(rest, left, width)
+            if taken:
+                lines[-1].append(Span(taken, span.tone))
+            lines.append([])
+            left = width
+    return lines
+
+
+def _take(text: str, cells: int, width: int) -> tuple[str, str]:
+    """Split a text that is too long, without tearing a wide character apart."""
+    if cells <= 0:
+        return "", text
+    head, tail = split_text(text, cells)
+    if head + tail == text:
+        return head, tail
+    # A wide character on the border comes back as a space on each side.
+    kept = head[:-1]
+    if not kept and cells == width:
+        return " ", text[1:]
+    return kept, text[len(kept) :]
+
+
+def _front(row: LogRow, layout: LogLayout) -> list[Span]:
+    spans: list[Span] = []
+    if layout.shows_time:
+        spans.append(Span(fit(row.time, layout.time_cells) + " ", Tone.MUTED))
+    if layout.shows_node:
+        spans.append(Span(fit(row.node, layout.node_cells) + " "))
+    spans.append(Span(fit(row.level, _LEVEL_CELLS) + " ", row.tone))
+    return fit_spans(spans, layout.front_cells)
+
+
+def _cut_line(row: LogRow, layout: LogLayout) -> list[Span]:
+    """Return the text in one line, scrolled by the offset, with the tag kept at the right."""
+    spans = text_spans(row)
+    if span_cells(spans) - layout.offset <= layout.text_cells or layout.offset:
+        return fit_spans(_from_cell(spans, layout.offset), layout.text_cells)
+    if not row.tag:
+        return fit_spans(spans, layout.text_cells)
+    tag_cells = min(cell_len(row.tag), layout.text_cells // 3)
+    text = fit_spans(spans[:-2], layout.text_cells - tag_cells - 1)
+    return [*text, Span(" "), Span(fit(row.tag, tag_cells), Tone.ACCENT)]
+
+
+def _from_cell(spans: Sequence[Span], offset: int) -> list[Span]:
+    """Return the spans without their first cells."""
+    kept: list[Span] = []
+    for span in spans:
+        cells = cell_len(span.text)
+        if offset >= cells:
+            offset -= cells
+            continue
+        kept.append(Span(split_text(span.text, offset)[1], span.tone) if offset else span)
+        offset = 0
+    return kept

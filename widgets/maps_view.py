@@ -1,0 +1,320 @@
+"""`MapsView`: how full each BPF map of a node is, those that refuse apart from those that evict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rich.cells import cell_len
+from textual.message import Message
+from textual.strip import Strip
+
+from widgets.bars import bar, sparkline
+from widgets.filters import Filter
+from widgets.line_list import LineList
+from widgets.map_rows import MapRowView, MapSection
+from widgets.state_note import NoteKind, StateNote
+from widgets.symbols import symbols
+from widgets.text import fit, span_cells, strip_of, wrap_words
+from widgets.tones import Ground, Span, Tone
+
+MAP_FIELDS = ("name", "origin", "percent", "count", "forecast", "remark")
+"""What `/field:value` can name, beside the rows' own fields."""
+
+_REMARK_INDENT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    """Cells of each column; 0 where there is no room for it."""
+
+    name: int = 0
+    bar: int = 10
+    percent: int = 5
+    count: int = 0
+    origin: int = 0
+    history: int = 0
+    forecast: int = 0
+
+
+def _column_widths(rows: Sequence[MapRowView], width: int) -> _Widths:
+    """Return the widths that fit: sparkline, origin and bar give way before the numbers."""
+    name = max((cell_len(row.name) for row in rows), default=0)
+    count = max((cell_len(row.count) for row in rows), default=0)
+    percent = max((cell_len(row.percent) for row in rows), default=0)
+    known = [row for row in rows if row.ratio is not None]
+    origin = max((cell_len(row.origin) for row in known), default=0)
+    forecast = max((cell_len(row.forecast) for row in rows), default=0)
+    history = 8 if any(row.history for row in rows) else 0
+    widest = _Widths(min(name, 26), 10, percent, count, origin, history, forecast)
+    steps = (
+        widest,
+        replace(widest, history=min(history, 4)),
+        replace(widest, history=0),
+        replace(widest, history=0, bar=6),
+        replace(widest, history=0, bar=6, origin=0),
+        replace(widest, history=0, bar=4, origin=0, name=min(name, 18)),
+        replace(widest, history=0, bar=0, origin=0, name=min(name, 18)),
+        replace(widest, history=0, bar=0, origin=0, forecast=0, name=min(name, 18)),
+    )
+    for widths in steps:
+        if _used_cells(widths) <= width:
+            spare = width - _used_cells(widths)
+            return replace(widths, bar=widths.bar + min(10, spare)) if widths.bar else widths
+    left = max(4, width - 4 - percent - count - 2)
+    return replace(steps[-1], name=min(name, left))
+
+
+def _used_cells(widths: _Widths) -> int:
+    columns = (
+        widths.name,
+        widths.bar,
+        widths.percent,
+        widths.count,
+        widths.origin,
+        widths.history,
+        widths.forecast,
+    )
+    return 3 + sum(cells + 1 for cells in columns if cells)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What stands at one position of the list: a section's title or a map."""
+
+    section: MapSection
+    row: MapRowView | None = None
+    remark: tuple[tuple[Span, ...], ...] = field(default=())
+    """The remark's lines at the current width."""
+
+
+class MapsView(LineList):
+    """Draws sections of maps; the cursor stays on its map when the order changes."""
+
+    DEFAULT_CSS = "MapsView { height: 1fr; }"
+
+    class RowHighlighted(Message):
+        """Another map is under the cursor; None while no map is shown."""
+
+        def __init__(self, maps_view: MapsView, row: MapRowView | None) -> None:
+            super().__init__()
+            self.maps_view = maps_view
+            self.row = row
+
+        @property
+        def control(self) -> MapsView:
+            """The view."""
+            return self.maps_view
+
+    class RowChosen(Message):
+        """A map was opened with enter or a double click."""
+
+        def __init__(self, maps_view: MapsView, row: MapRowView) -> None:
+            super().__init__()
+            self.maps_view = maps_view
+            self.row = row
+
+        @property
+        def control(self) -> MapsView:
+            """The view."""
+            return self.maps_view
+
+    def __init__(
+        self,
+        sections: Sequence[MapSection] = (),
+        *,
+        note: StateNote | None = None,
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self._sections: tuple[MapSection, ...] = ()
+        self._entries: list[_Entry] = []
+        self._widths = _Widths()
+        self._filter = Filter()
+        self._is_faults_only = False
+        self.set_sections(sections, note)
+
+    @property
+    def highlighted(self) -> MapRowView | None:
+        """The map under the cursor."""
+        return self._entries[self._cursor].row if self._cursor < len(self._entries) else None
+
+    @property
+    def rows(self) -> tuple[MapRowView, ...]:
+        """The maps that are shown, as they stand."""
+        return tuple(entry.row for entry in self._entries if entry.row is not None)
+
+    @property
+    def filter(self) -> Filter:
+        """The filter in use."""
+        return self._filter
+
+    @property
+    def description(self) -> str:
+        """The state for the panel's title: `3 of 24 ▏ /name:lb4`."""
+        total = sum(len(section.rows) for section in self._sections)
+        shown = len(self.rows)
+        parts = [f"{total:,}" if shown == total else f"{shown:,} of {total:,}"]
+        if self._filter.title:
+            parts.append(self._filter.title)
+        if self._is_faults_only:
+            parts.append("faults only")
+        return f" {symbols().divider} ".join(parts)
+
+    def set_sections(self, sections: Sequence[MapSection], note: StateNote | None = None) -> None:
+        """Show other maps; the cursor stays with its map's key."""
+        self._note = note
+        self._sections = tuple(sections)
+        self._arrange()
+
+    def set_filter(self, wanted: Filter) -> None:
+        """Show only the maps that match."""
+        self._filter = wanted
+        self._arrange()
+
+    def set_faults_only(self, wanted: bool) -> None:
+        """Show only the maps with a fault, or all."""
+        self._is_faults_only = wanted
+        self._arrange()
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on the map with this key, and return whether it is shown."""
+        for index, entry in enumerate(self._entries):
+            if entry.row is not None and entry.row.key == key:
+                self.move_cursor(index)
+                return True
+        return False
+
+    def entry_count(self) -> int:
+        """Return how many titles and maps are shown."""
+        return len(self._entries)
+
+    def entry_heights(self) -> Sequence[int]:
+        """Return one line for a title, and one more for each line of a map's remark."""
+        return [1 + len(entry.remark) for entry in self._entries]
+
+    def is_selectable(self, index: int) -> bool:
+        """Return whether a map stands there, and not a section's title."""
+        return 0 <= index < len(self._entries) and self._entries[index].row is not None
+
+    def empty_note(self) -> StateNote | None:
+        """Return the note, or say that the filter hides every map."""
+        if any(section.rows for section in self._sections):
+            return StateNote(NoteKind.EMPTY, f"no map matches: {self.description}")
+        return self._note
+
+    def cursor_moved(self) -> None:
+        """Tell which map is under the cursor."""
+        self.post_message(self.RowHighlighted(self, self.highlighted))
+
+    def entry_chosen(self, index: int) -> None:
+        """Tell that a map was opened."""
+        row = self._entries[index].row
+        if row is not None:
+            self.post_message(self.RowChosen(self, row))
+
+    def entries_changed(self) -> None:
+        """Fit columns and remarks to the width and take over the maps."""
+        width = self.line_width
+        widths = _column_widths(self.rows, width)
+        if widths != self._widths:
+            self._widths = widths
+            self._drawn.clear()
+        self._entries = [
+            entry if entry.row is None else replace(entry, remark=_remark_lines(entry.row, width))
+            for entry in self._entries
+        ]
+        super().entries_changed()
+
+    def entry_strip(self, index: int, line: int, ground: Ground) -> Strip:
+        """Return a title, a map's numbers, or a line of its remark."""
+        entry = self._entries[index]
+        width = self.line_width
+        if entry.row is None:
+            return strip_of((Span(f" {entry.section.title}", Tone.TITLE),), width, self._palette)
+        row = entry.row
+        remark = entry.remark[line - 1] if line else ()
+        return self._drawn.line(
+            (row.key, line, ground),
+            row,
+            lambda: strip_of(
+                (_gutter(ground), *(remark or self._numbers(row))), width, self._palette, ground
+            ),
+        )
+
+    def _numbers(self, row: MapRowView) -> list[Span]:
+        widths = self._widths
+        spans = [Span(fit(row.symbol, 1), row.tone), Span(" ")]
+        spans.append(Span(fit(row.name, widths.name)))
+        if widths.bar:
+            spans += [Span(" "), Span(bar(row.ratio, widths.bar), row.tone)]
+        spans += [Span(" "), Span(fit(row.percent, widths.percent, "right"), row.tone)]
+        spans += [Span(" "), Span(fit(row.count, widths.count, "right"))]
+        if row.ratio is None and not row.forecast:
+            # The note may run over the columns that an uncounted map has no use for.
+            return [*spans, Span(" "), Span(row.origin, Tone.MUTED)]
+        if widths.origin:
+            spans += [Span(" "), Span(fit(row.origin, widths.origin), Tone.MUTED)]
+        if widths.history:
+            spans += [Span(" "), Span(sparkline(row.history, widths.history), row.tone)]
+        if widths.forecast:
+            spans += [Span(" "), Span(row.forecast, row.forecast_tone)]
+        return spans
+
+    def _arrange(self) -> None:
+        """Choose the maps, with the cursor on the map it was on."""
+        before = self.highlighted
+        self._entries = []
+        for section in self._sections:
+            rows = [row for row in section.rows if self._shows(row)]
+            if rows:
+                self._entries.append(_Entry(section))
+                self._entries += [_Entry(section, row) for row in rows]
+        self._cursor = next(
+            (
+                index
+                for index, entry in enumerate(self._entries)
+                if before is not None and entry.row is not None and entry.row.key == before.key
+            ),
+            min(1, len(self._entries)),
+        )
+        self.entries_changed()
+        after = self.highlighted
+        if (before and before.key) != (after and after.key):
+            self.cursor_moved()
+
+    def _shows(self, row: MapRowView) -> bool:
+        if self._is_faults_only and not row.is_fault:
+            return False
+        return self._filter.is_empty or self._filter.matches(row.text, map_fields(row))
+
+
+def map_fields(row: MapRowView) -> dict[str, str]:
+    """Return what `/field:value` looks at."""
+    remark = "".join(span.text for span in row.remark)
+    own = {
+        "name": row.name,
+        "origin": row.origin,
+        "percent": row.percent,
+        "count": row.count,
+        "forecast": row.forecast,
+        "remark": remark,
+    }
+    return own | dict(row.fields)
+
+
+def _gutter(ground: Ground) -> Span:
+    return Span(symbols().cursor if ground is not Ground.PLAIN else " ", Tone.ACCENT)
+
+
+def _remark_lines(row: MapRowView, width: int) -> tuple[tuple[Span, ...], ...]:
+    """Return the remark's lines; one that does not fit is wrapped and loses its tones but one."""
+    if not row.remark:
+        return ()
+    indent = Span(" " * min(_REMARK_INDENT - 1, max(0, width - 20)))
+    room = max(1, width - 1 - len(indent.text))
+    if span_cells(row.remark) <= room:
+        return ((indent, *row.remark),)
+    text = "".join(span.text for span in row.remark)
+    tone = row.remark[0].tone
+    return tuple((indent, Span(line, tone)) for line in wrap_words(text, room))
