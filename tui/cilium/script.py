@@ -1,7 +1,8 @@
 """The one shell text that answers every probe, for dash, bash and busybox ash.
 
 The outer part frames each probe, runs it in a session of its own and kills that session at the
-probe's limit; the inner part (`PROBE_FUNCTIONS`) holds one function a probe. Nothing in it writes
+probe's limit (without setsid: the tree of its processes, found in /proc); the inner part
+(`PROBE_FUNCTIONS`) holds one function a probe. Nothing in it writes
 to the node, and every dump is reduced while it streams: exec'd processes share the agent's memory
 limit, and a map dump is one line of up to hundreds of megabytes.
 """
@@ -140,7 +141,7 @@ kernel() {
     while read -r a; do a=${a#/}; echo "module ${a%%.ko*} $k"; done
   done
   for k in @SYSCTLS@; do
-    p=$R/proc/sys/$k; [ -r "$p" ] || p=$R/host$p
+    p=$R/proc/sys/$k; [ -r "$p" ] || p=$R/host/proc/sys/$k
     [ -r "$p" ] && read -r a <"$p" && echo "sysctl $k $a"
   done
   for p in "$R/proc/fs/nfsfs/servers"; do
@@ -192,7 +193,7 @@ cgroup() {
   bpftool -j cgroup tree "$p"
 }
 tools() {
-  for k in cilium-dbg cilium bpftool sh awk tr sed grep gzip setsid timeout; do
+  for k in cilium-dbg cilium bpftool sh awk tr sed grep gzip setsid; do
     echo "$k $(command -v $k || echo -)"
   done
 }
@@ -230,20 +231,18 @@ kids() { for s in /proc/[0-9]*/stat; do
   k=${l##*) }; k=${k#* }
   [ "${k%% *}" = "$1" ] && echo "${l%% *}"
 done; }
-fell() { for k in $(kids "$1"); do (fell "$k"); done; kill -9 "$1"; }
+fell() { kill -STOP "$1"; for k in $(kids "$1"); do (fell "$k"); done; kill -9 "$1"; }
 limited() {
   if command -v setsid >/dev/null 2>&1; then
     setsid sh -c "$P" ciltop "$1" </dev/null & p=$!
-    setsid sh -c 'sleep "$1" && kill -9 -- "-$2"' ciltop "$2" $p </dev/null >/dev/null 2>&1 & w=$!
-  elif command -v timeout >/dev/null 2>&1; then
-    timeout -s KILL "$2" sh -c "$P" ciltop "$1" </dev/null & p=$! w=
+    setsid sh -c 'sleep "$1" && kill -9 "-$2"' ciltop "$2" $p </dev/null >/dev/null 2>&1 & w=$!
   else
     sh -c "$P" ciltop "$1" </dev/null & p=$!
     (sleep "$2" && fell $p) </dev/null >/dev/null 2>&1 & w=$!
   fi
   { wait $p; c=$?
-  if command -v setsid; then kill -9 -- -$p; kill -9 -- -$w; kill -9 $w; wait $w
-  elif [ "$w" ]; then fell $w; wait $w; fi; } >/dev/null 2>&1
+  if command -v setsid; then kill -9 -$p; kill -9 -$w; kill -9 $w; wait $w
+  else fell $w; wait $w; fi; } >/dev/null 2>&1
 }
 for n; do
   case $n in
