@@ -13,6 +13,8 @@ class Proof(StrEnum):
 
     CONFIG_FILE = "config file"
     SYMBOL = "symbol"
+    MODULE_LIST = "module list"
+    SYSCTL = "sysctl"
     HOOK = "hook"
     HEADER = "header"
     LOG_LINE = "log line"
