@@ -119,6 +119,9 @@ class FooterBar(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Ask for the action of the item under the pointer."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
         for column, item in self._placed():
-            if column <= event.x < column + item.cells:
+            if column <= at.x < column + item.cells:
                 self.post_message(self.ItemChosen(self, item))

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from widgets.filters import Filter
 from widgets.grid_layout import GAP, PlacedColumn, place_columns
-from widgets.grid_order import GridOrder, describe, shown_rows
+from widgets.grid_order import GridOrder, RowFilter, describe, shown_rows
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.line_list import LineList, list_binding
 from widgets.state_note import NoteKind, StateNote
@@ -113,6 +113,7 @@ class Grid(LineList):
         self._rows: dict[str, GridRow] = {}
         self._shown: list[GridRow] = []
         self._order = GridOrder()
+        self._row_filter = RowFilter()
         self._marks: frozenset[str] = frozenset()
         self._content_widths = [cell_len(column.title) + 1 for column in self._columns]
         self._placed: tuple[PlacedColumn, ...] = ()
@@ -125,6 +126,13 @@ class Grid(LineList):
     def columns(self) -> tuple[GridColumn, ...]:
         """All columns, those that do not fit too."""
         return self._columns
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """What `/field:value` can name: the columns and the rows' own fields."""
+        keys = tuple(column.key for column in self._columns)
+        own = {name for row in self._rows.values() for name in row.fields}
+        return (*keys, *sorted(own - set(keys)))
 
     @property
     def shown(self) -> tuple[GridRow, ...]:
@@ -317,7 +325,8 @@ class Grid(LineList):
         """Choose and order the rows, with the cursor on the row it was on."""
         before = self.highlighted
         was_in_sight = self.is_cursor_in_sight
-        self._shown = shown_rows(tuple(self._rows.values()), self._columns, self._order)
+        rows = tuple(self._rows.values())
+        self._shown = shown_rows(rows, self._columns, self._order, self._row_filter)
         if before is not None:
             self._cursor = next(
                 (index for index, row in enumerate(self._shown) if row.key == before.key),

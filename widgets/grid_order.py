@@ -43,16 +43,43 @@ def row_fields(row: GridRow, columns: Sequence[GridColumn]) -> Mapping[str, str]
     return texts | dict(row.fields)
 
 
+class RowFilter:
+    """Remembers which rows pass a filter, so that a refresh looks at changed rows only."""
+
+    def __init__(self) -> None:
+        self._filter = Filter()
+        self._verdicts: dict[str, tuple[GridRow, bool]] = {}
+
+    def passing(
+        self, rows: Sequence[GridRow], columns: Sequence[GridColumn], wanted: Filter
+    ) -> list[GridRow]:
+        """Return the rows that match."""
+        if wanted.is_empty:
+            return list(rows)
+        if wanted != self._filter:
+            self._filter, self._verdicts = wanted, {}
+        held, self._verdicts = self._verdicts, {}
+        passing: list[GridRow] = []
+        for row in rows:
+            verdict = held.get(row.key)
+            if verdict is None or verdict[0] is not row:
+                verdict = (row, wanted.matches(row.text, row_fields(row, columns)))
+            self._verdicts[row.key] = verdict
+            if verdict[1]:
+                passing.append(row)
+        return passing
+
+
 def shown_rows(
-    rows: Sequence[GridRow], columns: Sequence[GridColumn], order: GridOrder
+    rows: Sequence[GridRow],
+    columns: Sequence[GridColumn],
+    order: GridOrder,
+    row_filter: RowFilter | None = None,
 ) -> list[GridRow]:
     """Return the rows that are shown, as they stand."""
-    shown = list(rows)
+    shown = (row_filter or RowFilter()).passing(rows, columns, order.filter)
     if order.is_faults_only:
         shown = [row for row in shown if row.is_fault]
-    if not order.filter.is_empty:
-        matches = order.filter.matches
-        shown = [row for row in shown if matches(row.text, row_fields(row, columns))]
     position = next((i for i, column in enumerate(columns) if column.key == order.sort_column), -1)
     if position >= 0:
         shown = _sorted(shown, columns[position].key, position, is_descending=order.is_descending)

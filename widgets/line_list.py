@@ -237,11 +237,14 @@ class LineList(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the entry under the pointer; a double click chooses it."""
-        pinned = len(self._pinned())
-        if event.y < pinned:
-            self.head_clicked(event.x, event.y)
+        at = event.get_content_offset(self)
+        if at is None:
             return
-        index = self._entry_at(event.y - pinned + self.scroll_offset.y)
+        pinned = len(self._pinned())
+        if at.y < pinned:
+            self.head_clicked(at.x, at.y)
+            return
+        index = self._entry_at(at.y - pinned + self.scroll_offset.y)
         if index is None or not self.is_selectable(index):
             return
         self.move_cursor(index)

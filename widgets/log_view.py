@@ -20,7 +20,7 @@ from textual.timer import Timer
 from widgets.filters import Filter
 from widgets.line_list import LineList
 from widgets.log_layout import LogLayout, gap_line, row_height, row_line
-from widgets.log_ring import MAX_ROWS, LogRing
+from widgets.log_ring import LOG_FIELDS, MAX_ROWS, LogRing
 from widgets.log_rows import LogGapRow, LogItem, LogRow
 from widgets.state_note import NoteKind, StateNote
 from widgets.symbols import symbols
@@ -105,8 +105,7 @@ class LogView(LineList):
         self._is_following = True
         self._is_anchoring = False
         self._described = ""
-        self._note = note
-        self.set_rows(rows)
+        self.set_rows(rows, note)
 
     @property
     def shown(self) -> Sequence[LogItem]:
@@ -123,6 +122,12 @@ class LogView(LineList):
     def is_following(self) -> bool:
         """Whether new rows scroll the view."""
         return self._is_following
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """What `/field:value` can name: the rows' own fields too."""
+        own = {name for row in self._ring.shown if isinstance(row, LogRow) for name in row.fields}
+        return (*LOG_FIELDS, *sorted(own - set(LOG_FIELDS)))
 
     @property
     def filter(self) -> Filter:
@@ -149,7 +154,7 @@ class LogView(LineList):
 
     def set_rows(self, rows: Iterable[LogItem], note: StateNote | None = None) -> None:
         """Show these rows and no others; cursor and view stay with their rows."""
-        self._note = note if note is not None else self._note
+        self._note = note
         self._pending.clear()
         self._fit_columns(rows := tuple(rows))
         self._changing(lambda: self._ring.replace(rows))
@@ -170,9 +175,8 @@ class LogView(LineList):
 
     def clear(self, note: StateNote | None = None) -> None:
         """Forget every row and follow again, because another node is shown."""
-        self._note = note
         self._is_following = True
-        self.set_rows(())
+        self.set_rows((), note)
 
     def set_filter(self, wanted: Filter) -> None:
         """Show only the rows that match; gaps stay."""

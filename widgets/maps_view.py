@@ -145,6 +145,12 @@ class MapsView(LineList):
         return tuple(entry.row for entry in self._entries if entry.row is not None)
 
     @property
+    def field_names(self) -> tuple[str, ...]:
+        """What `/field:value` can name."""
+        own = {name for section in self._sections for row in section.rows for name in row.fields}
+        return (*MAP_FIELDS, *sorted(own - set(MAP_FIELDS)))
+
+    @property
     def filter(self) -> Filter:
         """The filter in use."""
         return self._filter

@@ -127,9 +127,12 @@ class TabStrip(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Ask for the tab under the pointer."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
         column = 1 + span_cells(self._view.left)
         for tab, spans in self._tabs()[0]:
             end = column + span_cells(spans)
-            if column <= event.x < end:
+            if column <= at.x < end:
                 self.post_message(self.TabChosen(self, tab.key))
             column = end
