@@ -32,7 +32,7 @@ TOKEN_FILE_SECONDS = 60.0
 EXPIRY_MARGIN_SECONDS = 60.0
 """A credential is renewed this long before it ends."""
 RELOAD_PAUSE_SECONDS = 5.0
-"""Refusals this soon after a load do not load again."""
+"""Refusals this soon after a renewal do not load again: five hundred execs may fail at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Access:
     proxy: str | None = field(default=None, repr=False)
     expires_at: float | None = None
     """Seconds since the epoch; None where the credential does not say."""
+
+    def proves_like(self, other: Access) -> bool:
+        """Tell whether both show the server the same credentials."""
+        return self.headers == other.headers and self.tls is other.tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class CredentialSource:
         self._load = load
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._renewed_at = -math.inf
         self._adopt(access)
 
     @property
@@ -125,18 +130,18 @@ class CredentialSource:
     async def renew(self, refused: Access) -> Access:
         """Load the credentials again; one load serves all who were refused with the same.
 
-        What comes back equals `refused` when nothing changed, and then a retry is in vain.
+        What comes back `proves_like` the refused one when nothing changed: a retry is in vain.
         """
         async with self._lock:
             is_current = self._access is refused
-            if is_current and self._clock() - self._loaded_at >= RELOAD_PAUSE_SECONDS:
+            if is_current and self._clock() - self._renewed_at >= RELOAD_PAUSE_SECONDS:
                 self._adopt(await self._load())
+                self._renewed_at = self._clock()
             return self._access
 
     def _adopt(self, access: Access) -> None:
         now = self._clock()
         self._access = access
-        self._loaded_at = now
         self._renew_at = math.inf
         if access.expires_at is not None:
             margin = min(EXPIRY_MARGIN_SECONDS, (access.expires_at - now) / 5)

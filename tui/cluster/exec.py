@@ -51,6 +51,10 @@ class ExecResult:
     seconds: float
 
 
+class _EnoughError(Exception):
+    """So much came beyond the limit that its end is not waited for."""
+
+
 class _Collected:
     """One output stream up to its limit."""
 
@@ -114,7 +118,9 @@ class ExecCall:
         stdout, stderr = _Collected(stdout_limit), _Collected(STDERR_LIMIT_BYTES)
         try:
             async with asyncio.timeout(deadline_seconds):
-                exit_code = await self._converse(stdin, stdout, stderr)
+                exit_code: int | None = await self._converse(stdin, stdout, stderr)
+        except _EnoughError:
+            exit_code = None
         except TimeoutError as error:
             late = DeadlineError(f"exec in {self._name} did not end within {deadline_seconds:g} s")
             late.stdout, late.stderr = stdout.value(), stderr.value()
@@ -132,9 +138,7 @@ class ExecCall:
             seconds=loop.time() - began_at,
         )
 
-    async def _converse(
-        self, stdin: bytes | None, stdout: _Collected, stderr: _Collected
-    ) -> int | None:
+    async def _converse(self, stdin: bytes | None, stdout: _Collected, stderr: _Collected) -> int:
         more = "&stdin=true" if stdin is not None else ""
         target = f"{self._path}?{self._query}{more}{self._command}"
         async with self._transport.websocket(target, PROTOCOLS, HEARTBEAT_SECONDS) as channel:
@@ -149,7 +153,7 @@ class ExecCall:
 
     async def _receive(
         self, channel: ClientWebSocketResponse[bool], stdout: _Collected, stderr: _Collected
-    ) -> int | None:
+    ) -> int:
         from aiohttp import WSMsgType
 
         status: list[bytes] = []
@@ -167,15 +171,13 @@ class ExecCall:
             if number == _STDOUT:
                 stdout.add(content)
                 if stdout.dropped_bytes > stdout.limit_bytes:
-                    return None
+                    raise _EnoughError
             elif number == _STDERR:
                 stderr.add(content)
             elif number == _STATUS and len(content) > 1:
                 status.append(content[1:])
 
-    def _ended(
-        self, channel: ClientWebSocketResponse[bool], kind: object, status: bytes
-    ) -> int | None:
+    def _ended(self, channel: ClientWebSocketResponse[bool], kind: object, status: bytes) -> int:
         """Judge a stream that ended without a status frame."""
         from aiohttp import WSMsgType
 

@@ -32,10 +32,9 @@ def connection_error(error: Exception, access: Access, asked: str) -> ClusterErr
 
 def tls_cause(error: Exception) -> str | None:
     """Say what is wrong with the certificates, or None where the failure is another."""
-    seen: object = error
-    while seen is not None and not isinstance(seen, ssl.SSLError):
-        seen = getattr(seen, "os_error", None) or getattr(seen, "certificate_error", None)
-    if seen is None:
+    # aiohttp's TLS errors are SSLErrors without reason; the one with a reason is inside.
+    seen = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if not isinstance(seen, ssl.SSLError):
         return None
     if isinstance(seen, ssl.SSLCertVerificationError):
         return f"{seen.verify_message}; {_certificate_hint(seen.verify_message)}"

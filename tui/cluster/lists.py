@@ -24,7 +24,6 @@ PAGE_SIZE = 500
 LIST_SECONDS = 30.0
 MAX_WAITS = 5
 """Times a 429 is waited out before it becomes an error."""
-MAX_WAIT_SECONDS = 30.0
 
 
 class ListMeta(Entity, frozen=True):
@@ -77,7 +76,8 @@ async def get_bytes(
                 async with transport.get(target) as response:
                     return await read_body(response, MAX_BODY_BYTES)
             except ThrottledError as error:
-                wait = min(error.retry_after_seconds or 1.0, MAX_WAIT_SECONDS)
+                said = error.retry_after_seconds
+                wait = 1.0 if said is None else said
                 waits += 1
                 if waits > MAX_WAITS or loop.time() + wait > ends_at:
                     raise

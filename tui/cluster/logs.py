@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tui.cluster.backoff import Backoff
@@ -21,13 +21,14 @@ from tui.cluster.lines import LineSplitter
 from tui.cluster.lists import target_of
 from tui.cluster.transport import Transport, deadline
 from tui.errors import ClusterError, DeadlineError, ForbiddenError, NotFoundError
-from tui.safety import CleanText
+from tui.safety import CleanText, clean
 
 MAX_LINE_BYTES = 64 << 10
 MAX_READ_BYTES = 16 << 20
 SILENCE_SECONDS = 180.0
 """A quiet log is normal, but a dead connection looks the same: resume after this long."""
 _MAX_REMEMBERED = 50_000
+_LOSS = clean("the log was rotated or its container replaced while the connection was down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class LogFollower:
     ) -> None:
         self._transport = transport
         self._target = target
-        self._start = start
+        self._start = replace(start, has_timestamps=True, is_previous=False)
         self._silence = silence_seconds
         self._backoff = backoff or Backoff()
         self._sleep = sleep
@@ -226,43 +227,49 @@ class LogFollower:
             await self._sleep(self._backoff.next_seconds())
 
     async def _connection(self) -> AsyncGenerator[LogPiece, None]:
-        seen = self._seen
-        is_resumed = seen.last_at > 0
         start = self._start
-        if is_resumed:
-            start = LogStart(since_time=float(seen.second), has_timestamps=True)
-        known = Counter(seen.lines)
-        is_overlapping = is_resumed
+        if self._seen.last_at:
+            start = LogStart(since_time=float(self._seen.second))
+        overlap = _Overlap(self._seen)
         async with aclosing(
             stream_log(self._transport, self._target, start, silence_seconds=self._silence)
         ) as batches:
             async for batch in batches:
-                loss = None
-                fresh: list[bytes] = []
-                for line in batch:
-                    at, _ = split_timestamp(line)
-                    if is_overlapping:
-                        if known[hash(line)] > 0:
-                            known[hash(line)] -= 1
-                            is_resumed = False
-                            continue
-                        is_overlapping = at is None or int(at) <= seen.second
-                        if is_resumed and not is_overlapping and at is not None:
-                            loss = _loss(seen.last_at, at)
-                            is_resumed = False
-                    fresh.append(line)
-                    if at is not None:
-                        seen.add(at, line)
+                fresh = [line for line in batch if overlap.is_fresh(line)]
                 if fresh:
-                    yield LogPiece(tuple(fresh), loss)
+                    yield LogPiece(tuple(fresh), overlap.take_loss())
 
 
-def _loss(last_at: float, next_at: float) -> LogLoss:
-    return LogLoss(
-        last_at,
-        next_at,
-        CleanText("the log was rotated or its container replaced while the connection was down"),
-    )
+class _Overlap:
+    """Tell a resumed connection's new lines from those of the second it began again at."""
+
+    def __init__(self, seen: _Seen) -> None:
+        self._seen = seen
+        self._known = Counter(seen.lines)
+        self._last_at = seen.last_at
+        self._is_past = not seen.last_at
+        self._is_joined = not seen.last_at
+        self._loss: LogLoss | None = None
+
+    def is_fresh(self, line: bytes) -> bool:
+        """Tell whether a line was not given before, and remember it."""
+        at, _ = split_timestamp(line)
+        if not self._is_past:
+            if self._known[hash(line)] > 0:
+                self._known[hash(line)] -= 1
+                self._is_joined = True
+                return False
+            self._is_past = at is not None and int(at) > int(self._last_at)
+            if self._is_past and not self._is_joined and at is not None:
+                self._loss = LogLoss(self._last_at, at, _LOSS)
+        if at is not None:
+            self._seen.add(at, line)
+        return True
+
+    def take_loss(self) -> LogLoss | None:
+        """Return the loss before the lines so far, once."""
+        loss, self._loss = self._loss, None
+        return loss
 
 
 def _rfc3339(seconds: float) -> str:

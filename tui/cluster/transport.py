@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 CLOSE_SECONDS = 2.0
 """How long a WebSocket's other side may take to agree to its end."""
+ABORT_SECONDS = 0.2
+"""The same after a failure, a deadline or a cancellation."""
 KEEP_ALIVE_SECONDS = 60.0
 MAX_CONNECTIONS = 256
 """Watches, log followers and execs together; their callers bound each kind lower."""
@@ -141,8 +144,16 @@ class Transport:
             )
 
         with self._failures(f"exec on {target.partition('?')[0]}"):
-            async with await self._authorised(send) as channel:
+            channel = await self._authorised(send)
+            patience = ABORT_SECONDS
+            try:
                 yield channel
+                patience = CLOSE_SECONDS
+            finally:
+                # aiohttp's own limit begins anew with every message that still arrives.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience):
+                        await channel.close()
 
     async def _authorised(self, send: Callable[[Access], Awaitable[T]]) -> T:
         access = await self._credentials.current()
@@ -150,7 +161,7 @@ class Transport:
             return await send(access)
         except UnauthorizedError:
             renewed = await self._credentials.renew(access)
-            if renewed == access:
+            if renewed.proves_like(access):
                 raise
         return await send(renewed)
 

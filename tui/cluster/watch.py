@@ -27,6 +27,7 @@ from tui.cluster.transport import Transport
 from tui.errors import (
     ApiError,
     ClusterError,
+    ConnectError,
     DeadlineError,
     ForbiddenError,
     GoneError,
@@ -39,7 +40,9 @@ Item = TypeVar("Item", bound=KubeObject)
 
 MAX_EVENT_BYTES = 64 << 20
 BARREN_SECONDS = 5.0
-"""A watch that ends sooner than this without any event counts as a failure."""
+"""A watch that ends sooner than this without any event was of no use."""
+BARREN_LIMIT = 3
+"""So many of those in a row are a failure: something on the way does not let watches pass."""
 
 
 class WatchKind(StrEnum):
@@ -127,6 +130,7 @@ class Watch(Generic[Item]):
         self._pace = pace or Pace()
         self._version = ""
         self._is_lost = False
+        self._barren = 0
         self._backoff = Backoff(
             self._pace.backoff_base_seconds,
             self._pace.backoff_limit_seconds,
@@ -158,31 +162,41 @@ class Watch(Generic[Item]):
         listing = await list_pages(
             self._transport, self._path, self._type, params=self._params, page_size=PAGE_SIZE
         )
+        if not listing.resource_version:
+            raise ApiError(f"GET {self._path}: the list has no resourceVersion to watch from")
         self._version = listing.resource_version
         self._is_lost = False
         return WatchEvent(WatchKind.LISTED, items=listing.items, skipped=listing.skipped)
 
     async def _watch(self) -> AsyncGenerator[WatchEvent[Item], None]:
+        """Yield one connection's events; its normal end, and a break after some use, are silent."""
         opened_at = self._pace.clock()
-        count = 0
+        is_fruitful = False
         try:
             async with aclosing(self._lines()) as lines:
                 async for line in lines:
                     if line is None:
-                        if self._is_lost:
+                        if self._is_lost and self._barren < BARREN_LIMIT:
                             self._is_lost = False
                             yield WatchEvent(WatchKind.LIVE)
                         continue
                     event = self._decode(line)
-                    count += 1
+                    is_fruitful = True
+                    self._barren = 0
+                    self._is_lost = False
                     self._backoff.reset()
                     if event is not None:
                         yield event
-        except DeadlineError:
-            # Silence: the connection may be half open. The version is still good.
-            if not count and self._pace.clock() - opened_at < BARREN_SECONDS:
+        except (ConnectError, DeadlineError):
+            # A dead connection, or silence where bookmarks are due. The version is still good.
+            if not is_fruitful and self._pace.clock() - opened_at < BARREN_SECONDS:
                 raise
-        if not count and self._pace.clock() - opened_at < BARREN_SECONDS:
+            await self._pace.sleep(self._backoff.next_seconds())
+            return
+        if not is_fruitful and self._pace.clock() - opened_at < BARREN_SECONDS:
+            self._barren += 1
+            if self._barren >= BARREN_LIMIT:
+                raise ConnectError(f"watch of {self._path}: the server ends it again and again")
             await self._pace.sleep(self._backoff.next_seconds())
 
     async def _lines(self) -> AsyncGenerator[bytes | None, None]:
