@@ -13,7 +13,6 @@ _RELEASE = re.compile(
 )
 _PRE_ORDER = {"dev": 0, "snapshot": 1, "alpha": 2, "beta": 3, "pre": 4, "rc": 5}
 _FINAL = 9
-_DIGEST = re.compile(r"@sha\d+:[0-9a-fA-F]*$")
 
 
 @total_ordering
@@ -78,8 +77,7 @@ def parse_release(text: str) -> Release | None:
 
 def release_of_image(image: str) -> Release | None:
     """Read the release from an image reference's tag; a digest alone tells nothing."""
-    reference = _DIGEST.sub("", image.strip())
-    _, colon, tag = reference.rpartition(":")
+    _, colon, tag = image.strip().partition("@")[0].rpartition(":")
     if not colon or "/" in tag:
         return None
     return parse_release(tag)
