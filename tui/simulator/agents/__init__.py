@@ -1,0 +1,1 @@
+"""What simulated agents answer, release by release: one module per concept."""
