@@ -64,7 +64,11 @@ def _sentence(error: Exception, access: Access, where: str, asked: str) -> str:
         return f"{asked}: no WebSocket from {where}: {error.message}"
     if isinstance(error, aiohttp.InvalidURL):
         return f"{access.server!r} is no server address"
-    return f"{asked}: the connection to {where} broke: {reason_of(error)}"
+    hint = ""
+    if isinstance(error, aiohttp.ServerDisconnectedError) and access.server.startswith("https"):
+        # With TLS 1.3 a missing client certificate shows only as an end without an answer.
+        hint = "; may it want a client certificate?"
+    return f"{asked}: the connection to {where} broke: {reason_of(error)}{hint}"
 
 
 def _timeout(error: aiohttp.ServerTimeoutError, where: str, asked: str) -> ClusterError:
