@@ -1,7 +1,7 @@
 """Count entries from the kernel's memory accounting of a map.
 
-From Linux 6.4 on (`map_mem_usage`, commit 90a5527d7686) `bytes_memlock` of hashes that are not
-preallocated and of LPM tries grows with every entry, exactly::
+From Linux 6.4 on `bytes_memlock` of hashes that are not preallocated and of LPM tries grows with
+every entry, exactly (`htab_map_mem_usage` and `trie_mem_usage` in kernel/bpf)::
 
     hash   FIXED + 16 * 2^ceil(log2 max_entries) + n * (ELEMENT + pad8(key) + pad8(value))
     LPM    n * (NODE + key - 4 + value)
@@ -23,7 +23,7 @@ FIRST_KERNEL = (6, 4)
 KNOWN_HASH = (896, 56)
 """FIXED and ELEMENT on 6.18 x86-64: one matching count is enough to believe them."""
 KNOWN_LPM_NODES = (24, 40)
-"""NODE without and with an rcu_head, which 6.13 dropped from `struct lpm_trie_node`."""
+"""`struct lpm_trie_node` as 6.18 has it, and with the rcu_head of older kernels."""
 _BUCKET_BYTES = 16
 _FIXED_RANGE = range(256, 8192)
 _ELEMENT_RANGE = range(16, 257)
