@@ -13,6 +13,7 @@ from tui.simulator.objects import KubeObject, ObjectReaderWriter, timestamp
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kubernetes-objects"
 AGENT = "cilium-agent"
+RECORDED_CILIUM = "1.11.7"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class Line:
     text: bytes
 
 
-def recorded(name: str) -> list[KubeObject]:
-    document = json.loads((FIXTURES / f"{name}.json").read_text())
+def recorded(name: str, cilium_version: str = RECORDED_CILIUM) -> list[KubeObject]:
+    text = (FIXTURES / f"{name}.json").read_text()
+    document = json.loads(text.replace(RECORDED_CILIUM, cilium_version))
     if "items" not in document:
         return [document]
     kind, version = document["kind"].removesuffix("List"), document["apiVersion"]
@@ -40,6 +42,7 @@ def recorded(name: str) -> list[KubeObject]:
 @dataclass
 class FakeFleet:
     kubernetes_version: str = "v1.31.4"
+    cilium_version: str = "1.17.5"
     logs: dict[tuple[str, bool], list[Line]] = field(default_factory=dict)
     advanced: int = 0
     replaced: int = 0
@@ -55,7 +58,7 @@ class FakeFleet:
             "nodes", "pods-agents", "daemonset", "controllerrevisions", "configmap", "services",
             "endpoints", "endpointslices", "events", "ciliumnodes",
         )  # fmt: skip
-        found = [obj for name in names for obj in recorded(name)]
+        found = [obj for name in names for obj in recorded(name, self.cilium_version)]
         for obj in found:
             if obj["kind"] == "Pod":
                 self.add_log(obj["metadata"]["name"], 5)

@@ -93,7 +93,8 @@ class Listing:
         """Return a page of objects, or a Table of them."""
         predicate = wanted_predicate(target, query)
         page = self._page(target, query, predicate)
-        metadata: KubeObject = {"resourceVersion": str(page.version)}
+        metadata: KubeObject = {"continue": ""} if target.resource.is_custom else {}
+        metadata["resourceVersion"] = str(page.version)
         if page.next_token:
             metadata["continue"] = page.next_token
             if predicate is None:

@@ -30,6 +30,8 @@ _NOT_OWNED = frozenset(
     }
 )
 """Fields nobody owns. Source: stripFields in k8s.io/apiserver, fieldmanager/stripmeta.go."""
+_TOP_LEVEL_MAPS = frozenset({"data", "binaryData"})
+"""Fields of an object's top level that are owned themselves (`.`); spec and status are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ def leaves(value: object) -> dict[FieldPath, object]:
 
 def _collect(value: object, path: FieldPath, field: str, found: dict[FieldPath, object]) -> None:
     if isinstance(value, dict) and value:
+        if len(path) > 1 or field in _TOP_LEVEL_MAPS:
+            found[(*path, ".")] = None
         for key, child in value.items():
             if path or key not in {"kind", "apiVersion"}:
                 if path == ("f:metadata",) and key == "managedFields":
@@ -61,7 +65,6 @@ def _collect(value: object, path: FieldPath, field: str, found: dict[FieldPath, 
     if isinstance(value, list) and key_name is not None:
         for item in value:
             key = f"k:{msgspec.json.encode({key_name: item[key_name]}).decode()}"
-            found[(*path, key, ".")] = None
             _collect(item, (*path, key), "", found)
         return
     if path:
@@ -86,7 +89,7 @@ def paths_of(fields: KubeObject | None) -> set[FieldPath]:
         for part, child in branch.items():
             if child:
                 walk(child, (*path, part))
-            elif part != "." or (path and path[-1].startswith("k:")):
+            else:
                 found.add((*path, part))
 
     walk(fields or {}, ())
