@@ -9,7 +9,6 @@ limit, and a map dump is one line of up to hundreds of megabytes.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 
 METRIC_PATTERN = (
@@ -76,16 +75,16 @@ rows() {
   for m; do [ -e "$G/$m" ] && break; done
   pinned "$G/$m"
   { c=$({ { echo "# $m"
-    if have awk && have tr; then entries "$G/$m" | tr '}' '\n' | rows_of
+    if have awk && have tr; then entries "$G/$m" | tr } \\n | rows_of
     else entries "$G/$m"; fi; } | squeeze >&3; } 4>&1); } 3>&1
   return ${c:-1}
 }
-keys() { if have grep; then grep -c '^[[,]{"key":\["0x'
+keys() { if have grep; then grep -c "^[[,]{\"key\":\[\"0x"
   elif have awk; then awk 'substr($0, 2, 8) == "{\"key\":[" { n++ } END { print n + 0 }'
   else need grep; fi; }
 number() {
   pinned "$G/$1"
-  { c=$({ entries "$G/$1" | tr '}' '\n' | keys >&3; } 4>&1); } 3>&1
+  { c=$({ entries "$G/$1" | tr } \\n | keys >&3; } 4>&1); } 3>&1
   return ${c:-1}
 }
 count() { need bpftool; need tr; number "$1"; }
@@ -102,7 +101,7 @@ counts() { many "$G"/cilium_lb[46]_services_v2 "$G"/cilium_lb[46]_backends_v[23]
   "$G"/cilium_lb_affinity_match "$G"/cilium_lxc; }
 pin_objects() { for p in "$G"/*; do
   j=$(bpftool -j map show pinned "$p" 2>/dev/null)
-  case $j in '{"id":'*) "$1" ;; esac
+  case $j in {\"id\":*) "$1" ;; esac
 done; }
 named() { echo "${p##*/} $j"; }
 pathed() { echo "${j%\}},\"pinned\":[\"$p\"]}"; }
@@ -110,8 +109,8 @@ pins() { need bpftool; pin_objects named; }
 maps() {
   need bpftool
   have sed && have tr || { bpftool -j -f map show; return; }
-  m=$({ bpftool -j -f map show; echo "{$?"; } | tr '{' '\n' | sed -n -e 's/^"error":.*/{&/p' \
-    -e "s|^\(\"id\":.*\"pinned\":\[\"$G/[^]]*\]\).*|{\1}|p" -e '$p')
+  m=$({ bpftool -j -f map show; echo "{$?"; } | tr { \\n | sed -n -e "s/^\"error\":.*/{&/p" \
+    -e "s|^\(\"id\":.*\"pinned\":\[\"$G/[^]]*\]\).*|{\1}|p" -e \$p)
   c=${m##*[!0-9]}
   m=${m%"$c"}
   if [ "$m" ]; then printf %s "$m"; elif [ "$c" = 0 ]; then pin_objects pathed; fi
@@ -123,8 +122,8 @@ kernel() {
   f=-
   for p in "$R/proc/config.gz" "$R/boot/config-$r" "$R/lib/modules/$r/config" \
     "$R/lib/modules/$r/build/.config"; do [ -r "$p" ] && f=$p && break; done
-  case $f in *.gz) if have gzip; then z='gzip -dc'; else z=zcat; fi ;; *) z=cat ;; esac
-  [ "$f" = - ] || $z "$f" | grep -E '^(# )?CONFIG_(@CONFIGS@)( is|=)' |
+  case $f in *.gz) if have gzip; then z="gzip -dc"; else z=zcat; fi ;; *) z=cat ;; esac
+  [ "$f" = - ] || $z "$f" | grep -E "^(# )?CONFIG_(@CONFIGS@)( is|=)" |
   while read -r a b c; do case $a in
     \#) echo "config $b n" ;;
     *) echo "config ${a%%=*} ${a#*=}" ;;
@@ -132,12 +131,12 @@ kernel() {
   echo "configfile $f"
   symbols
   [ -r "$R/proc/modules" ] && echo "modules $R/proc/modules" &&
-  grep -E '^(@MODULES@) ' "$R/proc/modules" |
+  grep -E "^(@MODULES@) " "$R/proc/modules" |
   while read -r a b c d; do echo "module $a loaded $c"; done
   for k in builtin dep; do
     p=$R/lib/modules/$r/modules.$k
     [ -r "$p" ] && echo "modules $p" &&
-    grep -oE '/(@MODULES@)[.]ko([.][a-z0-9]+)?(:|$)' "$p" |
+    grep -oE "/(@MODULES@)[.]ko([.][a-z0-9]+)?(:|\$)" "$p" |
     while read -r a; do a=${a#/}; echo "module ${a%%.ko*} $k"; done
   done
   for k in @SYSCTLS@; do
@@ -152,7 +151,7 @@ kernel() {
 symbols() {
   { read -r a <"$R/proc/kallsyms"; } 2>/dev/null || { echo "kallsyms hidden"; return 1; }
   echo "kallsyms readable"
-  grep -wE '[tTwW] (@SYMBOLS@)' "$R/proc/kallsyms" | while read -r a b c d; do
+  grep -wE "[tTwW] (@SYMBOLS@)" "$R/proc/kallsyms" | while read -r a b c d; do
     echo "symbol $c $d"
   done
 }
@@ -165,11 +164,11 @@ helpers() {
     return 0
   }
   need bpftool; need tr; need grep
-  h=$(bpftool -j feature probe kernel | tr ']' '\n' | grep cgroup_sock_addr_available_helpers)
+  h=$(bpftool -j feature probe kernel | tr ] \\n | grep cgroup_sock_addr_available_helpers)
   case $h in
     *bpf_xdp_adjust_head*) say "bpftool claims every helper for every program: no answer"
       return 65 ;;
-    '') say "bpftool feature probe names no helpers"; return 65 ;;
+    "") say "bpftool feature probe names no helpers"; return 65 ;;
   esac
   echo "# source bpftool feature probe"
   for k in bpf_get_netns_cookie bpf_get_socket_cookie; do
@@ -181,7 +180,7 @@ headers() {
   for p in @FILES@; do
     p=$R$p; [ -r "$p" ] || continue
     echo "$p:# read"
-    grep -E '^#define +(@NAMES@)( |$)' "$p" | while read -r a; do echo "$p:$a"; done
+    grep -E "^#define +(@NAMES@)( |\$)" "$p" | while read -r a; do echo "$p:$a"; done
   done
 }
 cgroup() {
@@ -199,7 +198,7 @@ tools() {
 }
 case $1 in
 status) agent status -o json ;;
-metrics) agent metrics list -p '@METRICS@' -o json ;;
+metrics) agent metrics list -p "@METRICS@" -o json ;;
 config) agent config -a -o json ;;
 version) cli version -o json ;;
 maps) maps ;;
@@ -283,5 +282,5 @@ def build_script(limits: Mapping[str, int]) -> str:
         f"{name}{'*' if name.endswith('=') else ''}) L={seconds} ;;\n"
         for name, seconds in limits.items()
     )
-    functions = shlex.quote(_compact(_substituted(PROBE_FUNCTIONS)))
-    return f"P={functions}\n{_compact(FRAMING.replace('@LIMITS@', cases))}\n"
+    functions = _compact(_substituted(PROBE_FUNCTIONS)).replace("'", "'\\''")
+    return f"P='{functions}'\n{_compact(FRAMING.replace('@LIMITS@', cases))}\n"
