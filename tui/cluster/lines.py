@@ -24,12 +24,11 @@ class LineSplitter:
         """Add a chunk and return the lines it completed, without their newline."""
         lines = chunk.split(b"\n")
         rest = lines.pop()
+        if len(chunk) > self._limit:
+            lines[1:] = [self._cut(line, len(line)) for line in lines[1:]]
         if lines:
-            if self._true_bytes:
-                self._hold(lines[0])
-                lines[0] = self._take()
-            if len(chunk) > self._limit:
-                lines = [self._cut(line, len(line)) for line in lines]
+            self._hold(lines[0])
+            lines[0] = self._take()
         if rest:
             self._hold(rest)
         return lines
