@@ -106,8 +106,15 @@ class Faults:
         self.on_expire: list[Callable[[], None]] = []
 
     def add(self, fault: Fault) -> Fault:
-        """Set a fault."""
-        re.compile(fault.path)
+        """Set a fault.
+
+        Raises:
+            ValueError: its path is no regular expression.
+        """
+        try:
+            re.compile(fault.path)
+        except re.error as error:
+            raise ValueError(f"path: {error}") from error
         self.rules.append(fault)
         return fault
 

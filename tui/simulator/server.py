@@ -139,12 +139,14 @@ class SimulatorServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._model is not None:
-            self._model.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._model
-        if self._runner is not None:
-            await self._runner.cleanup()
+        try:
+            if self._model is not None:
+                self._model.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._model
+        finally:
+            if self._runner is not None:
+                await self._runner.cleanup()
 
     async def wait(self) -> None:
         """Return never; raise what the model raised if it broke."""
