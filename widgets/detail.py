@@ -10,10 +10,9 @@ from textual.strip import Strip
 
 from widgets.detail_lines import DetailKind, DetailLine
 from widgets.line_list import LineList
-from widgets.log_layout import wrap_spans
 from widgets.state_note import StateNote
 from widgets.symbols import symbols
-from widgets.text import fit, span_cells, strip_of, wrap_words
+from widgets.text import fit, span_cells, strip_of, wrap_spans, wrap_words
 from widgets.tones import Ground, Span, Tone, spans_of
 
 _GUTTER = 1

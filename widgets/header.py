@@ -50,7 +50,7 @@ def header_spans(view: HeaderView, width: int) -> list[Span]:
             break
     right = f" {clock} " if clock else ""
     line = fit_spans(_joined(items), width - cell_len(right))
-    return [*line, Span(right, Tone.STRONG)]
+    return fit_spans([*line, Span(right, Tone.STRONG)], width)
 
 
 def _give_way(items: list[HeaderItem]) -> bool:

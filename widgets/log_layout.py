@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, split_text
 
 from widgets.log_rows import LogGapRow, LogRow
 from widgets.symbols import symbols
-from widgets.text import fit, fit_spans, span_cells
+from widgets.text import fit, fit_spans, span_cells, wrap_spans
 from widgets.tones import Span, Tone
 
 _LEVEL_CELLS = 5
@@ -104,39 +104,6 @@ def gap_line(gap: LogGapRow, width: int) -> list[Span]:
         Span(rule * right, Tone.MUTED),
     ]
     return fit_spans(spans, width)
-
-
-def wrap_spans(spans: Iterable[Span], width: int) -> list[list[Span]]:
-    """Cut spans into lines of at most `width` cells, at cells and not at words."""
-    lines: list[list[Span]] = [[]]
-    left = width
-    for span in spans:
-        rest = span.text
-        while rest:
-            if cell_len(rest) <= left:
-                lines[-1].append(Span(rest, span.tone))
-                left -= cell_len(rest)
-                break
-            taken, rest = _take(rest, left, width)
-            if taken:
-                lines[-1].append(Span(taken, span.tone))
-            lines.append([])
-            left = width
-    return lines
-
-
-def _take(text: str, cells: int, width: int) -> tuple[str, str]:
-    """Split a text that is too long, without tearing a wide character apart."""
-    if cells <= 0:
-        return "", text
-    head, tail = split_text(text, cells)
-    if head + tail == text:
-        return head, tail
-    # A wide character on the border comes back as a space on each side.
-    kept = head[:-1]
-    if not kept and cells == width:
-        return " ", text[1:]
-    return kept, text[len(kept) :]
 
 
 def _front(row: LogRow, layout: LogLayout) -> list[Span]:

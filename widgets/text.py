@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size, split_text
 from rich.segment import Segment
 from textual.content import Content
 from textual.strip import Strip
@@ -87,9 +87,43 @@ def wrap(text: str, width: int) -> list[str]:
 
     It cuts at cells and not at words: a log line must be copied as it was written.
     """
-    if width <= 0:
-        return [text]
-    return chop_cells(text, width) or [""]
+    if text.isascii() and width > 0:
+        return [text[at : at + width] for at in range(0, len(text), width)] or [""]
+    return ["".join(span.text for span in line) for line in wrap_spans((Span(text),), width)]
+
+
+def wrap_spans(spans: Iterable[Span], width: int) -> list[list[Span]]:
+    """Cut spans into lines of at most `width` cells, at cells and not at words."""
+    width = max(1, width)
+    lines: list[list[Span]] = [[]]
+    left = width
+    for span in spans:
+        rest = span.text
+        while rest:
+            if cell_len(rest) <= left:
+                lines[-1].append(Span(rest, span.tone))
+                left -= cell_len(rest)
+                break
+            taken, rest = _take(rest, left, width)
+            if taken:
+                lines[-1].append(Span(taken, span.tone))
+            lines.append([])
+            left = width
+    return lines
+
+
+def _take(text: str, cells: int, width: int) -> tuple[str, str]:
+    """Split a text that is too long, without tearing a wide character apart."""
+    if cells <= 0:
+        return "", text
+    head, tail = split_text(text, cells)
+    if head + tail == text:
+        return head, tail
+    # A wide character on the border comes back as a space on each side.
+    kept = head[:-1]
+    if not kept and cells == width:
+        return " ", text[1:]
+    return kept, text[len(kept) :]
 
 
 def wrap_words(text: str, width: int) -> list[str]:

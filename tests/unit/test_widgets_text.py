@@ -1,0 +1,140 @@
+"""Texts, bars and symbols take exactly the cells they should."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tui.safety import clean
+from widgets.bars import bar, sparkline
+from widgets.log_layout import LogLayout, row_height, row_line, text_spans
+from widgets.log_rows import LogRow
+from widgets.symbols import ASCII, UNICODE, choose_symbols, symbols, use_symbols
+from widgets.text import fit, fit_spans, span_cells, wrap, wrap_spans, wrap_words
+from widgets.tones import Span, context_tone
+
+TEXTS = st.one_of(
+    st.text(max_size=30).map(clean),
+    st.text("ab 日本é\u0301👩", max_size=30).map(clean),
+)
+
+
+@given(TEXTS, st.integers(0, 40), st.sampled_from(["left", "right"]))
+@settings(max_examples=300, deadline=None)
+def test_fit_takes_exactly_the_width(text: str, width: int, align: str) -> None:
+    assert cell_len(fit(text, width, "right" if align == "right" else "left")) == width
+
+
+@given(st.lists(TEXTS, max_size=4), st.integers(0, 40))
+@settings(max_examples=300, deadline=None)
+def test_fit_spans_takes_exactly_the_width(texts: list[str], width: int) -> None:
+    assert span_cells(fit_spans(map(Span, texts), width)) == width
+
+
+@given(TEXTS, st.integers(2, 20))
+@settings(max_examples=300, deadline=None)
+def test_wrapping_loses_nothing(text: str, width: int) -> None:
+    for lines in (wrap(text, width), wrap_words(text, width)):
+        assert all(cell_len(line) <= width for line in lines)
+    assert "".join(wrap_words(text, width)).replace(" ", "") == text.replace(" ", "")
+    wrapped = wrap_spans([Span(text)], width)
+    assert all(span_cells(line) <= width for line in wrapped)
+    assert "".join(span.text for line in wrapped for span in line) == text
+
+
+@given(st.lists(TEXTS, min_size=7, max_size=7), st.integers(1, 100), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_log_lines_are_as_wide_and_as_many_as_said(
+    texts: list[str], width: int, is_wrapped: bool
+) -> None:
+    time, node, level, message, count, details, tag = texts
+    row = LogRow(1, time, node, level, 30, message, count, details, tag)
+    layout = LogLayout(width, is_wrapped=is_wrapped)
+    height = row_height(row, layout)
+    for line in range(height):
+        assert span_cells(row_line(row, line, layout)) == width
+    if is_wrapped:
+        assert height == len(wrap_spans(text_spans(row), layout.text_cells))
+
+
+def test_what_is_cut_ends_in_an_ellipsis() -> None:
+    assert fit("backends_v2", 8) == "backend…"
+    assert fit_spans([Span("ab"), Span("cdef")], 4) == [Span("ab"), Span("c…")]
+    assert fit("ab", 4, "right") == "  ab"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (0.0, "          "),
+        (0.0001, "▏         "),
+        (0.5, "█████     "),
+        (0.999, "█████████▉"),
+        (1.0, "██████████"),
+        (1.7, "██████████"),
+        (None, "?         "),
+        (float("nan"), "?         "),
+    ],
+)
+def test_bar(ratio: float | None, expected: str) -> None:
+    assert bar(ratio, 10, UNICODE) == expected
+
+
+def test_bar_in_ascii() -> None:
+    assert bar(0.5, 10, ASCII) == "#####     "
+    assert bar(0.01, 4, ASCII) == "#   "
+    assert bar(0.5, 0) == ""
+
+
+def test_sparkline_keeps_peaks_and_gaps() -> None:
+    assert sparkline([0.0, None, 1.0], 5, UNICODE) == "  ▁ █"
+    assert sparkline([0.0] * 59 + [1.0] + [0.0] * 60, 4, UNICODE) == "▁█▁▁"
+    assert sparkline([], 3, UNICODE) == "   "
+    assert sparkline([None] * 9, 3, UNICODE) == "   "
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 2)), max_size=200), st.integers(0, 30))
+@settings(max_examples=200, deadline=None)
+def test_sparkline_takes_exactly_the_width(ratios: list[float | None], width: int) -> None:
+    assert len(sparkline(ratios, width)) == width
+
+
+@pytest.mark.parametrize("table", [UNICODE, ASCII])
+def test_symbols_are_one_cell(table: object) -> None:
+    for name in UNICODE.__slots__:
+        text = getattr(table, name)
+        assert all(cell_len(character) == 1 for character in text)
+        assert name.endswith("_parts") or len(text) == 1
+        assert table is UNICODE or text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "term", "expected"),
+    [
+        ("utf-8", "xterm-256color", UNICODE),
+        ("UTF8", "", UNICODE),
+        ("ascii", "xterm", ASCII),
+        ("iso-8859-1", "xterm", ASCII),
+        ("utf-8", "dumb", ASCII),
+        ("utf-8", "vt100", ASCII),
+        (None, "xterm", ASCII),
+    ],
+)
+def test_symbols_follow_the_terminal(encoding: str | None, term: str, expected: object) -> None:
+    assert choose_symbols(encoding, {"TERM": term}) is expected
+
+
+def test_symbols_are_chosen_for_all_widgets() -> None:
+    try:
+        use_symbols(ASCII)
+        assert symbols() is ASCII
+        assert fit("backends_v2", 8) == "backend~"
+    finally:
+        use_symbols(UNICODE)
+
+
+def test_a_context_keeps_its_tone() -> None:
+    assert context_tone("prod-eu-1") is context_tone("prod-eu-1")
+    assert len({context_tone(f"c{n}") for n in range(50)}) > 3
