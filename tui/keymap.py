@@ -24,7 +24,7 @@ class KeyEntry:
     """One action with its keys and its words."""
 
     id: str
-    """The action's name: `action_<id>` on the app or screen, `-` read as `_`."""
+    """Stable name; the action is `action_<id>` with `-` read as `_`, unless `call` says else."""
     keys: tuple[str, ...]
     """As Textual spells them; the first one is shown."""
     shown: str
@@ -35,14 +35,23 @@ class KeyEntry:
     """One sentence, for help, palette and README."""
     scope: Scope
     is_in_footer: bool = False
+    footer_priority: int = 1
+    """The highest is left out of a narrow footer first."""
     is_in_palette: bool = True
     is_built_in: bool = False
     """Whether a widget handles the key itself, so that no binding is made."""
+    call: str = ""
+    """The action with its arguments, where several keys share one."""
 
     @property
     def action(self) -> str:
         """Return the action's name as Textual calls it."""
-        return self.id.replace("-", "_")
+        return self.call or self.id.replace("-", "_")
+
+    @property
+    def target(self) -> str:
+        """Return the action with what it acts on, as `App.run_action` takes it."""
+        return f"{'app' if self.scope is Scope.EVERYWHERE else 'screen'}.{self.action}"
 
 
 KEYS: tuple[KeyEntry, ...] = (
@@ -102,6 +111,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Go to the next panel.",
         Scope.HOME,
         is_in_footer=True,
+        call="walk(1)",
     ),
     KeyEntry(
         "previous-panel",
@@ -110,8 +120,17 @@ KEYS: tuple[KeyEntry, ...] = (
         "previous",
         "Go to the panel before.",
         Scope.HOME,
+        call="walk(-1)",
     ),
-    KeyEntry("panel-maps", ("1",), "1", "maps", "Show the chosen node's BPF maps.", Scope.HOME),
+    KeyEntry(
+        "panel-maps",
+        ("1",),
+        "1",
+        "maps",
+        "Show the chosen node's BPF maps.",
+        Scope.HOME,
+        call="panel('maps')",
+    ),
     KeyEntry(
         "panel-services",
         ("2",),
@@ -119,6 +138,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "services",
         "Show the chosen node's Services: want against have, missing first.",
         Scope.HOME,
+        call="panel('services')",
     ),
     KeyEntry(
         "panel-features",
@@ -127,6 +147,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "features",
         "Show the chosen node's kernel features and kube-proxy-replacement flags.",
         Scope.HOME,
+        call="panel('features')",
     ),
     KeyEntry(
         "panel-findings",
@@ -135,8 +156,17 @@ KEYS: tuple[KeyEntry, ...] = (
         "findings",
         "Show what is wrong on the chosen node, worst first, with its proof.",
         Scope.HOME,
+        call="panel('findings')",
     ),
-    KeyEntry("panel-log", ("5",), "5", "log", "Show the chosen node's agent log.", Scope.HOME),
+    KeyEntry(
+        "panel-log",
+        ("5",),
+        "5",
+        "log",
+        "Show the chosen node's agent log.",
+        Scope.HOME,
+        call="panel('log')",
+    ),
     KeyEntry(
         "faults-only",
         ("exclamation_mark",),
@@ -197,15 +227,25 @@ KEYS: tuple[KeyEntry, ...] = (
         "levels",
         "Log: warnings and errors, or all levels.",
         Scope.LOG,
+        call="log_view('levels')",
     ),
-    KeyEntry("wrap", ("w",), "w", "wrap", "Log: wrap long lines, or cut them.", Scope.LOG),
+    KeyEntry(
+        "wrap",
+        ("w",),
+        "w",
+        "wrap",
+        "Log: wrap long lines, or cut them.",
+        Scope.LOG,
+        call="log_view('wrap')",
+    ),
     KeyEntry(
         "timestamps",
         ("t",),
         "t",
         "times",
-        "Log: show the time of day, the age, or no time.",
+        "Log: show or hide the time of day.",
         Scope.LOG,
+        call="log_view('timestamps')",
     ),
     KeyEntry(
         "pause",
@@ -241,8 +281,9 @@ KEYS: tuple[KeyEntry, ...] = (
         "Find an action by its name.",
         Scope.EVERYWHERE,
         is_in_palette=False,
+        is_built_in=True,
     ),
-    KeyEntry("help", ("question_mark",), "?", "help", "Show all keys.", Scope.EVERYWHERE, True),
+    KeyEntry("help", ("question_mark",), "?", "help", "Show all keys.", Scope.EVERYWHERE, True, 0),
     KeyEntry("quit", ("q",), "q", "quit", "Leave ciltop.", Scope.EVERYWHERE),
 )
 

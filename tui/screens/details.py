@@ -12,12 +12,12 @@ from tui.model.reading import Origin, Reading
 from tui.model.services import Address, FrontendFault, Service
 from tui.screens import wording
 from tui.screens.faults import Fault
-from tui.screens.findings_panel import severity_word
+from tui.screens.finding_rows import severity_word
 from tui.screens.fleet import NodeSummary
+from tui.screens.map_rows import forecast_words, map_name, origin_words
 from tui.screens.map_words import map_remarks, map_trouble
-from tui.screens.maps_panel import forecast_words, map_name, origin_words
 from tui.screens.marks import SEVERITY_TONES
-from tui.screens.services_panel import FAULT_SEVERITIES
+from tui.screens.service_rows import FAULT_SEVERITIES
 from widgets.bars import sparkline
 from widgets.detail_lines import DetailLine, empty_line, heading, raw, sentence, value
 from widgets.tones import Span, Tone

@@ -54,15 +54,15 @@ def _items(
     cluster = snapshot.cluster
     context = cluster.context or "no context"
     items = [
-        HeaderItem((Span(" ciltop", Tone.STRONG), Span(" ")), priority=0),
+        HeaderItem((Span(" ciltop", Tone.STRONG),)),
         HeaderItem((Span(f" {context} ", context_tone(context)),)),
     ]
     if paused_at is not None:
         since = wording.age(now - paused_at)
         words = f" {symbols().paused} PAUSED {since} "
-        items.append(HeaderItem((Span(" "), Span(words, Tone.ALERT))))
+        items.append(HeaderItem((Span(words, Tone.ALERT),)))
     if is_read_only:
-        items.append(HeaderItem((Span(" "), Span(" READ-ONLY ", Tone.BADGE)), priority=1))
+        items.append(HeaderItem((Span(" READ-ONLY ", Tone.BADGE),), priority=1))
     if cluster.kubernetes_version.value:
         version = _short_release(cluster.kubernetes_version.value)
         items.append(_plain(f"k8s {version}", 6))
@@ -80,9 +80,7 @@ def _divider() -> Span:
 
 
 def _plain(words: str, priority: int, short: str = "") -> HeaderItem:
-    return HeaderItem(
-        (_divider(), Span(words)), (_divider(), Span(short)) if short else (), priority
-    )
+    return HeaderItem((Span(words),), (Span(short),) if short else (), priority)
 
 
 def _short_release(version: str) -> str:
@@ -101,7 +99,7 @@ def _releases(fleet: FleetSummary) -> HeaderItem:
 
 
 def _nodes(fleet: FleetSummary) -> HeaderItem:
-    spans = [_divider(), Span(wording.counted(len(fleet.nodes), "node"))]
+    spans = [Span(wording.counted(len(fleet.nodes), "node"))]
     for status in (NodeStatus.HARM, NodeStatus.WARNING, NodeStatus.UNKNOWN, NodeStatus.LOADING):
         number = fleet.statuses.get(status, 0)
         if number:
@@ -118,18 +116,17 @@ def _freshness(health: SourceHealth, now: float) -> HeaderItem:
     if health.state in (SourceState.LIVE, SourceState.CONNECTING) and age is not None:
         sweep = "" if health.sweep_seconds is None else f"sweep {health.sweep_seconds:.1f} s, "
         return HeaderItem(
-            (_divider(), Span(f"{sweep}{wording.ago(age)}", tone)),
-            (_divider(), Span(wording.ago(age), tone)),
-            3,
+            (Span(f"{sweep}{wording.ago(age)}", tone),), (Span(wording.ago(age), tone),), 3
         )
-    return HeaderItem((_divider(), Span(health.state.value, tone)), priority=1)
+    return HeaderItem((Span(health.state.value, tone),), priority=1)
 
 
 def _severities(fleet: FleetSummary) -> HeaderItem:
     table = symbols()
-    spans = [_divider()]
+    spans = []
     if fleet.harms:
-        spans.append(Span(f"{table.active} {wording.count(fleet.harms)} broken ", Tone.ERROR))
+        words = wording.counted(fleet.harms, "fault")
+        spans.append(Span(f"{table.active} {words} ", Tone.ERROR))
     if fleet.warnings:
         words = f"{table.armed} {wording.counted(fleet.warnings, 'warning')}"
         spans.append(Span(words, Tone.WARNING))

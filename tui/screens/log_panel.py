@@ -1,95 +1,127 @@
-"""The Log panel: the agents' lines, folded, with the gaps between them."""
+"""The Log panel: the agents' warnings and errors since their start, then live."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from tui.model.logs import LogEntry, LogGap, LogLevel
-from tui.screens import wording
+from tui.model.names import NodeUid
+from tui.screens.board import Board
+from tui.screens.details import Detail, log_detail
 from tui.screens.fleet import NodeSummary
-from widgets.log_rows import LogGapRow, LogItem, LogRow
+from tui.screens.log_rows import ALL_LEVELS, WARNINGS_AND_ERRORS, LogRows
+from tui.screens.marks import joined
+from tui.screens.notes import log_note
+from tui.screens.panel import Panel
+from widgets.filters import Filter
+from widgets.log_view import LogView
+from widgets.state_note import StateNote
 from widgets.symbols import symbols
-from widgets.tones import Tone
-
-WARNINGS_AND_ERRORS = LogLevel.WARN
-ALL_LEVELS = LogLevel.DEBUG
-
-_LEVEL_TONES = {
-    LogLevel.DEBUG: Tone.MUTED,
-    LogLevel.INFO: Tone.NORMAL,
-    LogLevel.WARN: Tone.WARNING,
-    LogLevel.ERROR: Tone.ERROR,
-    LogLevel.FATAL: Tone.ERROR,
-}
+from widgets.tones import Span, Tone
 
 
-class LogRows:
-    """Keep the rows of entries that did not change, and merge the nodes by time."""
+class LogPanel(Panel):
+    """The chosen node's log, merged with the marked nodes'."""
+
+    key = "log"
+    number = "5"
+    title = "Log"
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[LogEntry | LogGap, LogItem]] = {}
+        self.view = LogView(id=f"panel-{self.key}")
+        self.level = WARNINGS_AND_ERRORS
+        self.view.set_min_severity(int(self.level))
+        self._rows = LogRows()
+        self._shown: dict[NodeUid, NodeSummary] = {}
+        self.marked: frozenset[NodeUid] = frozenset()
 
-    def items(self, nodes: Iterable[NodeSummary]) -> list[LogItem]:
-        """Return the lines and gaps of some nodes in the order of time."""
-        kept, fresh = self._kept, {}
-        ordered: list[tuple[float, int, LogItem]] = []
-        for node in nodes:
-            for entry in node.facts.logs:
-                old = kept.get(entry.sequence)
-                if old is None or old[0] is not entry:
-                    old = (entry, log_item(entry, node.name))
-                fresh[entry.sequence] = old
-                at = entry.line.time if isinstance(entry, LogEntry) else entry.started_at
-                ordered.append((at, entry.sequence, old[1]))
-        self._kept = fresh
-        ordered.sort(key=lambda item: item[:2])
-        return [item for _, _, item in ordered]
+    @property
+    def widget(self) -> LogView:
+        """The log view."""
+        return self.view
 
-    def entry(self, sequence: int) -> LogEntry | LogGap | None:
-        """Return the entry behind a row, or None when the store forgot it."""
-        kept = self._kept.get(sequence)
-        return None if kept is None else kept[0]
+    @property
+    def filter_fields(self) -> tuple[str, ...]:
+        """The parts of a line; any key of its own may be named too."""
+        return ("time", "node", "level", "message", "subsystem", "error", "tag")
 
+    @property
+    def description(self) -> str:
+        """Levels, then the view's own: counts, filter, wrap, following."""
+        levels = "warnings, errors" if self.level is WARNINGS_AND_ERRORS else "all levels"
+        return joined(levels, self.view.description)
 
-def log_item(entry: LogEntry | LogGap, node: str) -> LogItem:
-    """Return an entry's row."""
-    return _gap_row(entry, node) if isinstance(entry, LogGap) else _line_row(entry, node)
+    @property
+    def row_text(self) -> str:
+        """The line under the cursor."""
+        row = self.view.highlighted
+        return "" if row is None else row.text
 
+    @property
+    def row_key(self) -> str | None:
+        """The line under the cursor."""
+        row = self.view.highlighted
+        return None if row is None else str(row.sequence)
 
-def _gap_row(gap: LogGap, node: str) -> LogGapRow:
-    lost = "lines lost" if gap.lost_lines is None else f"{wording.count(gap.lost_lines)} lines lost"
-    span = f"{wording.utc_clock(gap.started_at)}–{wording.utc_clock(gap.ended_at)}"
-    reason = f" ({gap.reason})" if gap.reason else ""
-    return LogGapRow(gap.sequence, f"gap: {lost} on {node} {span}{reason}")
+    def show(self, node: NodeSummary | None, board: Board) -> None:
+        """Show the lines of the node and of the marked ones."""
+        nodes = self._nodes(node, board)
+        before, self._shown = self._shown, {each.uid: each for each in nodes}
+        if self._shown.keys() != before.keys():
+            self.view.clear()
+            self.view.set_node_shown(is_shown=len(nodes) > 1)
+        self.view.show_note(log_note(node, board.now))
+        self.view.set_rows(self._rows.items(nodes))
 
+    def _nodes(self, node: NodeSummary | None, board: Board) -> list[NodeSummary]:
+        others = [board.node(uid) for uid in sorted(self.marked)]
+        chosen = [] if node is None else [node]
+        return [*chosen, *(each for each in others if each is not None and each is not node)]
 
-def _line_row(entry: LogEntry, node: str) -> LogRow:
-    line = entry.line
-    message = f"{line.message}: {line.error}" if line.error else str(line.message)
-    others = [(key, value) for key, value in line.fields if key != "error"]
-    return LogRow(
-        entry.sequence,
-        wording.utc_clock(line.time),
-        node,
-        line.level.name,
-        int(line.level),
-        message,
-        fold_words(entry),
-        " ".join(f"{key}={value}" for key, value in others),
-        "previous container" if entry.is_previous else "",
-        _LEVEL_TONES[line.level],
-        {
-            "subsystem": line.subsystem,
-            "error": line.error,
-            **{str(key): str(value) for key, value in others},
-        },
-    )
+    def who(self, node: NodeSummary | None) -> str:
+        """Return whose log it is, for the title."""
+        if node is None:
+            return ""
+        others = len(self._shown) - 1
+        return f"{node.name} + {others} marked" if others > 0 else node.name
 
+    def badge(self, node: NodeSummary) -> tuple[Span, ...]:
+        """Return whether the log can't be read."""
+        if not node.facts.log_error:
+            return ()
+        return (Span(symbols().unknown, Tone.WARNING),)
 
-def fold_words(entry: LogEntry) -> str:
-    """Return how often a line came and in what span, such as `×11 in 1 s at agent start`."""
-    if entry.count <= 1:
-        return ""
-    span = max(0.0, entry.last_time - entry.line.time)
-    words = f"{symbols().times}{wording.count(entry.count)} in {wording.age(max(1.0, span))}"
-    return f"{words} at agent start" if entry.is_start_burst else words
+    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
+        """Return one line in full, or a gap."""
+        entry = self._rows.entry(int(key)) if key.isdecimal() else None
+        if entry is None:
+            return None
+        return log_detail(self._shown.get(entry.node_uid, node), entry)
+
+    def set_filter(self, wanted: Filter) -> None:
+        """Show only the lines that match; gaps stay."""
+        self.view.set_filter(wanted)
+
+    def toggle_faults_only(self) -> None:
+        """Show warnings and errors only, or all levels."""
+        self.toggle_levels()
+
+    def sort(self, column: str) -> bool:
+        """Refuse: a log stands in the order of time."""
+        return False
+
+    def sort_next(self) -> None:
+        """Keep the order of time; the newest lines come into sight."""
+        self.view.action_last()
+
+    def reverse(self) -> None:
+        """Keep the order of time; the oldest lines come into sight."""
+        self.view.action_first()
+
+    def toggle_levels(self) -> None:
+        """Show warnings and errors only, or all levels."""
+        is_short = self.level is WARNINGS_AND_ERRORS
+        self.level = ALL_LEVELS if is_short else WARNINGS_AND_ERRORS
+        self.view.set_min_severity(int(self.level))
+
+    def show_failure(self, note: StateNote) -> None:
+        """Say that the panel itself failed."""
+        self.view.clear()
+        self.view.show_note(note)

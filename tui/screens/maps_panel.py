@@ -2,119 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from tui.model.maps import CountOrigin, MapKind, MapUsage
+from tui.model.maps import MapUsage
 from tui.screens import wording
-from tui.screens.map_words import map_remarks, map_trouble
-from tui.screens.marks import SEVERITY_TONES, severity_mark
-from tui.screens.nodes_view import map_tone
-from tui.screens.severity import Severity
-from widgets.map_rows import MapRowView, MapSection
+from tui.screens.board import Board
+from tui.screens.details import Detail, map_detail
+from tui.screens.fleet import NodeSummary
+from tui.screens.map_rows import MapRows, MapSort
+from tui.screens.map_words import map_trouble
+from tui.screens.marks import counts_badge, joined
+from tui.screens.notes import section_note
+from tui.screens.panel import Panel
+from widgets.filters import Filter
+from widgets.maps_view import MapsView
+from widgets.state_note import NoteKind, StateNote
 from widgets.symbols import symbols
-from widgets.tones import Span, Tone
-
-_EASY_SECTIONS = (
-    ("HASH: a full map refuses entries", False),
-    ("LRU: a full map evicts", True),
-)
+from widgets.tones import Span
 
 
-class MapRows:
-    """Keep the rows of maps that did not change."""
+class MapsPanel(Panel):
+    """The chosen node's BPF maps, worst first, LRU maps apart."""
+
+    key = "maps"
+    number = "1"
+    title = "Maps"
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[MapUsage, MapRowView]] = {}
+        self.view = MapsView(id=f"panel-{self.key}")
+        self._rows = MapRows()
+        self._maps: tuple[MapUsage, ...] = ()
+        self._note: StateNote | None = None
+        self._sort = MapSort.WORST
+        self._is_reversed = False
+        self._is_faults_only = False
 
-    def sections(self, maps: Sequence[MapUsage]) -> tuple[MapSection, ...]:
-        """Return the maps that refuse and those that evict, each worst first."""
-        kept, fresh = self._kept, {}
-        for usage in maps:
-            old = kept.get(usage.name)
-            if old is None or old[0] != usage:
-                old = (usage, map_row(usage))
-            fresh[str(usage.name)] = old
-        self._kept = fresh
-        return tuple(
-            MapSection(title, tuple(fresh[usage.name][1] for usage in chosen))
-            for title, is_evicting in _EASY_SECTIONS
-            if (chosen := _ordered(maps, is_evicting))
-        )
+    @property
+    def widget(self) -> MapsView:
+        """The maps view."""
+        return self.view
 
+    @property
+    def filter_fields(self) -> tuple[str, ...]:
+        """The parts of a map's row."""
+        return ("name", "origin", "percent", "count", "kind", "map", "note")
 
-def _ordered(maps: Iterable[MapUsage], is_evicting: bool) -> list[MapUsage]:
-    chosen = [usage for usage in maps if usage.is_evicting is is_evicting]
-    return sorted(chosen, key=_place)
+    @property
+    def description(self) -> str:
+        """The view's own, and the order where it is not worst first."""
+        arrow = symbols().ascending if self._is_reversed else ""
+        if self._sort is MapSort.WORST and not arrow:
+            return self.view.description
+        return joined(self.view.description, f"sorted by {self._sort} {arrow}".rstrip())
 
+    @property
+    def row_text(self) -> str:
+        """The map under the cursor."""
+        row = self.view.highlighted
+        return "" if row is None else row.text
 
-def _place(usage: MapUsage) -> tuple[int, float, str]:
-    """Sort troubles first, then the fullest, then the unknown, then what can't fill."""
-    trouble = map_trouble(usage)
-    if trouble is not None:
-        return (int(trouble[0]), -(usage.ratio or 0.0), usage.name)
-    if usage.ratio is not None:
-        return (4, -usage.ratio, usage.name)
-    return (6 if usage.kind in (MapKind.ARRAY, MapKind.OTHER) else 5, 0.0, usage.name)
+    @property
+    def row_key(self) -> str | None:
+        """The map under the cursor: its pin's name."""
+        row = self.view.highlighted
+        return None if row is None else row.key
 
+    def show(self, node: NodeSummary | None, board: Board) -> None:
+        """Show the node's maps."""
+        if node is None:
+            self._maps, self._note = (), StateNote(NoteKind.EMPTY, "no node is chosen")
+            self._draw()
+            return
+        reading = node.facts.maps
+        note = section_note(node, reading, board.now, board.stale_seconds)
+        if note is None and not reading.value:
+            note = StateNote(NoteKind.EMPTY, "the agent pins no map")
+        self._maps, self._note = reading.value or (), note
+        self._draw()
 
-def map_name(usage: MapUsage) -> str:
-    """Return the short name, with the number of maps the row stands for."""
-    name = wording.short_map(usage.name)
-    return f"{name} ({usage.members})" if usage.members > 1 else name
+    def _draw(self) -> None:
+        sections = self._rows.sections(self._maps, self._sort, is_reversed=self._is_reversed)
+        self.view.set_sections(sections, self._note)
 
+    def badge(self, node: NodeSummary) -> tuple[Span, ...]:
+        """Return how many maps are full, and how many soon will be."""
+        troubles = [map_trouble(usage) for usage in node.facts.maps.value or ()]
+        return counts_badge([trouble[0] for trouble in troubles if trouble is not None])
 
-def map_row(usage: MapUsage) -> MapRowView:
-    """Return one map's row."""
-    trouble = map_trouble(usage)
-    mark = severity_mark(None if trouble is None else trouble[0])
-    if trouble is None and usage.entries is None:
-        mark = severity_mark(Severity.UNKNOWN)
-    return MapRowView(
-        usage.name,
-        mark.text,
-        map_tone(usage),
-        map_name(usage),
-        usage.ratio,
-        wording.percent(usage.ratio),
-        f"{wording.count(usage.entries)}/{wording.count(usage.max_entries)}",
-        origin_words(usage),
-        forecast_words(usage),
-        SEVERITY_TONES[trouble[0]] if trouble is not None else Tone.MUTED,
-        usage.trend.ratios,
-        _remark(usage),
-        {"kind": usage.kind.value, "map": usage.name, "note": usage.note},
-        is_fault=trouble is not None,
-    )
+    def age(self, node: NodeSummary, now: float) -> str:
+        """Return when the maps were counted."""
+        return wording.ago(node.facts.maps.age_seconds(now))
 
+    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
+        """Return one map."""
+        for usage in node.facts.maps.value or ():
+            if usage.name == key:
+                return map_detail(node, usage, now)
+        return None
 
-def origin_words(usage: MapUsage) -> str:
-    """Return where the count comes from, or why there is none."""
-    if usage.origin is CountOrigin.NONE or usage.entries is None:
-        return usage.note or CountOrigin.NONE.value
-    return usage.origin.value
+    def set_filter(self, wanted: Filter) -> None:
+        """Show only the maps that match."""
+        self.view.set_filter(wanted)
 
+    def toggle_faults_only(self) -> None:
+        """Show only the maps in trouble, or all again."""
+        self._is_faults_only = not self._is_faults_only
+        self.view.set_faults_only(self._is_faults_only)
 
-def forecast_words(usage: MapUsage) -> str:
-    """Return when the map is full, with the stretch of history that says so."""
-    if usage.is_full:
-        return "full"
-    trend = usage.trend
-    if trend.seconds_to_full is None:
-        return ""
-    words = f"full in {symbols().estimated} {wording.age(trend.seconds_to_full)}"
-    if trend.window_seconds is None:
-        return words
-    return f"{words} ({wording.age(trend.window_seconds)} trend)"
+    def sort(self, column: str) -> bool:
+        """Sort by name, fill, entries, max entries or memory; the empty name is worst first."""
+        wanted = column.strip().casefold()
+        for sort in MapSort:
+            if sort.value.startswith(wanted) if wanted else sort is MapSort.WORST:
+                self._is_reversed = sort is self._sort and not self._is_reversed
+                self._sort = sort
+                self._draw()
+                return True
+        return False
 
+    def sort_next(self) -> None:
+        """Sort by the next column."""
+        order = list(MapSort)
+        self._sort = order[(order.index(self._sort) + 1) % len(order)]
+        self._is_reversed = False
+        self._draw()
 
-def _remark(usage: MapUsage) -> tuple[Span, ...]:
-    """Return the second line of a map that is in trouble or that the agent sees differently."""
-    is_odd = (
-        usage.agent_entries is not None
-        and usage.entries is not None
-        and usage.agent_entries != usage.entries
-    )
-    if map_trouble(usage) is None and not is_odd:
-        return ()
-    words = map_remarks(usage)
-    return (Span(words, Tone.MUTED),) if words else ()
+    def reverse(self) -> None:
+        """Sort the other way round."""
+        self._is_reversed = not self._is_reversed
+        self._draw()
+
+    def show_failure(self, note: StateNote) -> None:
+        """Say that the panel itself failed."""
+        self.view.set_sections((), note)

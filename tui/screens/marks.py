@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tui.model.node import AgentPhase
 from tui.screens.fleet import NodeStatus
 from tui.screens.severity import Severity
@@ -71,3 +73,12 @@ def phase_mark(phase: AgentPhase) -> Span:
 def joined(*parts: str) -> str:
     """Join the parts that say something with the divider."""
     return f" {symbols().divider} ".join(part for part in parts if part)
+
+
+def counts_badge(severities: Sequence[Severity]) -> tuple[Span, ...]:
+    """Return how many of the two worst severities there are, as a tab shows it."""
+    return tuple(
+        Span(f"{severity_symbol(severity)}{number}", SEVERITY_TONES[severity])
+        for severity in (Severity.HARM, Severity.WARNING)
+        if (number := sum(1 for each in severities if each is severity))
+    )

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.app import App
 
-FONT_FAMILY = "DejaVu Sans Mono"
-"""The family name inside the bundled font files."""
+FONT_FAMILY = "Ciltop Mono"
+"""The family name inside the bundled font file."""
 PNG_ZOOM = 1.5
 MAX_NAME_PART = 60
 
@@ -73,7 +73,7 @@ def png_of(svg: str) -> bytes:
     """Draw a cleaned SVG with the bundled font only, so that it looks alike on every machine."""
     import resvg_py
 
-    with resources.as_file(resources.files("styles")) as folder:
+    with resources.as_file(resources.files("styles") / "fonts") as folder:
         return bytes(
             resvg_py.svg_to_bytes(
                 svg_string=svg,

@@ -1,4 +1,4 @@
-"""The Findings panel: what is wrong on the chosen node, worst first, with its proof."""
+"""The rows of the Findings panel, worst first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Features panel: kernel features and kube-proxy-replacement flags in one table."""
+"""The rows of the Features panel, those that hurt something first."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tui.model.reading import ReadingState
 from tui.model.services import FaultKind, FrontendFault, Service
 from tui.screens import wording
 from tui.screens.fleet import NodeSummary
-from tui.screens.services_panel import fault_detail
+from tui.screens.service_rows import fault_detail
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.symbols import symbols
 from widgets.tones import CellText, Span, Tone

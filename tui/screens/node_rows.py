@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tui.model.maps import MapUsage
@@ -23,18 +24,20 @@ from widgets.grid_rows import GridColumn, GridRow, SortKey
 from widgets.symbols import symbols
 from widgets.tones import CellText, Span, Tone
 
-SPARK_CELLS = 4
+SPARK_CELLS = 8
+_KERNEL_NUMBERS = re.compile(r"\d[\d.]*(?:-\d[\d.]*)*(?![^-.])")
 NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
     GridColumn("node", "NODE", 8, 40, is_flexible=True),
-    GridColumn("agent", "AGENT", 6, 11),
+    GridColumn("agent", "AGENT", 10, 13),
     GridColumn("version", "VERSION", 7, 12, priority=3),
     GridColumn("kernel", "KERNEL", 8, 18, priority=6),
-    GridColumn("worst_map", "WORST MAP", 14, 24, priority=1, sorts_descending=True),
-    GridColumn("fill", "FILL", 4, 9, align="right", sorts_descending=True),
+    GridColumn("worst_map", "WORST MAP", 15, 24, priority=1, sorts_descending=True),
+    GridColumn("fill", "FILL", 4, 4, align="right", sorts_descending=True),
+    GridColumn("trend", "30 MIN", 6, 8, priority=7, is_sortable=False),
     GridColumn("missing", "MISSING", 7, 9, align="right", sorts_descending=True),
     GridColumn("issues", "ISSUES", 6, 12, priority=2, sorts_descending=True),
-    GridColumn("age", "AGE", 3, 8, align="right", priority=4, sorts_descending=True),
+    GridColumn("age", "AGE", 6, 8, align="right", priority=5, sorts_descending=True),
 )
 """The node table's columns."""
 
@@ -78,7 +81,7 @@ def node_row(node: NodeSummary, now: float, stale_seconds: float) -> GridRow:
         name_cell,
         agent_cell(node, agent_age),
         _version_cell(node),
-        Span(facts.node.kernel_release or symbols().dash, Tone.MUTED),
+        Span(short_kernel(facts.node.kernel_release) or symbols().dash, Tone.MUTED),
         *_map_cells(node),
         missing_cell(node),
         issues_cell(node),
@@ -117,8 +120,15 @@ def _fields(node: NodeSummary) -> dict[str, str]:
         "pod": "" if agent is None else agent.name,
         "phase": AgentPhase.MISSING.value if agent is None else agent.phase.value,
         "os": facts.node.os_image,
+        "kernel": facts.node.kernel_release,
         "fault": ", ".join(fault.title for fault in node.faults),
     }
+
+
+def short_kernel(release: str) -> str:
+    """Return a kernel release without its flavour: `6.8.0-45` of `6.8.0-45-generic`."""
+    match = _KERNEL_NUMBERS.match(release)
+    return release if match is None else match[0]
 
 
 def is_denied(node: NodeSummary) -> bool:
@@ -151,7 +161,7 @@ def _version_cell(node: NodeSummary) -> CellText:
     return Span(version.release)
 
 
-def _map_cells(node: NodeSummary) -> tuple[CellText, CellText]:
+def _map_cells(node: NodeSummary) -> tuple[CellText, CellText, CellText]:
     worst = node.worst_map
     if worst is None:
         state = node.facts.maps.state
@@ -161,14 +171,14 @@ def _map_cells(node: NodeSummary) -> tuple[CellText, CellText]:
             words = node.facts.maps.reason or "failed"
         else:
             words = "not read yet" if node.facts.swept_at is None else "not counted"
-        return Span(words, Tone.MUTED), Span(symbols().unknown, Tone.UNKNOWN)
+        return Span(words, Tone.MUTED), Span(symbols().unknown, Tone.UNKNOWN), ""
     tone = map_tone(worst)
     name = wording.short_map(worst.name)
     spark = sparkline(worst.trend.ratios, SPARK_CELLS) if worst.trend.ratios else ""
-    fill = wording.percent(worst.ratio).rjust(4)
     return (
         Span(name, tone if tone is not Tone.OK else Tone.NORMAL),
-        (Span(fill, tone), Span(f" {spark}".ljust(SPARK_CELLS + 1), Tone.MUTED)),
+        Span(wording.percent(worst.ratio), tone),
+        Span(spark, Tone.MUTED if tone is Tone.OK else tone),
     )
 
 

@@ -1,4 +1,4 @@
-"""The Services panel: want against have on the chosen node, missing first."""
+"""The rows of the Services panel: want against have, missing first."""
 
 from __future__ import annotations
 

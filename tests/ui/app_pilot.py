@@ -1,0 +1,63 @@
+"""A dashboard driven by hand: a mailbox to fill, controls that remember, a clock that stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import App
+
+from tests.ui import app_samples as samples
+from tui.app import CiltopApp
+from tui.model.names import NodeUid
+from tui.model.snapshot import Snapshot
+from tui.screens.pictures import capture
+from tui.screens.settings import AppSettings
+from tui.store.mailbox import Mailbox
+
+
+class HandControls:
+    """Remember what the screens asked of the collector."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def start(self) -> None:
+        self.calls.append(("start",))
+
+    def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
+        self.calls.append(("focus", chosen, marked))
+
+    def request_count(self, node: NodeUid, map_name: str) -> None:
+        self.calls.append(("count", node, map_name))
+
+
+class HandApp(CiltopApp):
+    """The dashboard without its timers' surprises."""
+
+    CURSOR_BLINK = False
+
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        *,
+        theme: str = "textual-dark",
+        screenshots: Path = Path("screenshots"),
+    ) -> None:
+        self.box = Mailbox()
+        self.hands = HandControls()
+        self.now = samples.NOW if snapshot is None else snapshot.taken_at
+        settings = AppSettings(
+            is_read_only=True, screenshots=screenshots, theme=theme, is_ascii=False
+        )
+        super().__init__(self.box, self.hands, settings, lambda: self.now)
+        if snapshot is not None:
+            self.box.put(snapshot)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.take_snapshot()
+
+
+def screen_text(app: App[None]) -> str:
+    """Return what is on screen as plain text."""
+    return capture(app)[1]

@@ -1,0 +1,89 @@
+"""What every screen shows: the newest snapshot, or the one the person froze."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tui.model.names import NodeUid
+from tui.model.snapshot import Snapshot
+from tui.screens.fleet import Fleet, FleetSummary, NodeSummary, stale_seconds
+
+
+class SnapshotBox(Protocol):
+    """Where the newest snapshot waits; the store's mailbox is one."""
+
+    def take(self) -> Snapshot | None:
+        """Return the newest snapshot once, or None when it was taken already."""
+        ...
+
+
+class Controls(Protocol):
+    """What the screens ask of the collector; every call returns at once."""
+
+    def start(self) -> None:
+        """Begin to collect."""
+        ...
+
+    def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
+        """Tell which nodes the person looks at."""
+        ...
+
+    def request_count(self, node: NodeUid, map_name: str) -> None:
+        """Ask for one map to be counted in place now."""
+        ...
+
+
+class Board:
+    """Hold what is shown, with its summaries; frozen while the person paused it."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._fleet = Fleet()
+        self._waiting: Snapshot | None = None
+        self.snapshot = Snapshot()
+        self.paused_at: float | None = None
+
+    @property
+    def wall_now(self) -> float:
+        """The moment by the clock, paused or not."""
+        return self._clock()
+
+    @property
+    def now(self) -> float:
+        """The moment that ages are measured at: it stands still while paused."""
+        return self._clock() if self.paused_at is None else self.paused_at
+
+    @property
+    def summary(self) -> FleetSummary:
+        """The cluster's summary."""
+        return self._fleet.summary
+
+    @property
+    def stale_seconds(self) -> float:
+        """The age at which a node's facts are called stale."""
+        return stale_seconds(self.snapshot)
+
+    def node(self, uid: NodeUid | None) -> NodeSummary | None:
+        """Return one node's summary, or None when it is gone."""
+        return self._fleet.get(uid)
+
+    def take(self, snapshot: Snapshot) -> bool:
+        """Take in a snapshot and return whether it is shown; while paused it waits."""
+        if self.paused_at is not None:
+            self._waiting = snapshot
+            return False
+        self.snapshot = snapshot
+        self._fleet.update(snapshot)
+        return True
+
+    def toggle_pause(self) -> bool:
+        """Freeze what is shown, or show the newest again; return whether it is frozen now."""
+        if self.paused_at is None:
+            self.paused_at = self._clock()
+            return True
+        self.paused_at = None
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self.take(waiting)
+        return False

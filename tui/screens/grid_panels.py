@@ -1,0 +1,156 @@
+"""The panels that are tables: Services, Features and Findings of the chosen node."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tui.screens import details, wording
+from tui.screens.board import Board
+from tui.screens.details import Detail
+from tui.screens.feature_rows import FEATURE_COLUMNS, feature_rows
+from tui.screens.finding_rows import FINDING_COLUMNS, finding_rows, keyed_faults
+from tui.screens.fleet import NodeSummary
+from tui.screens.marks import counts_badge
+from tui.screens.notes import section_note
+from tui.screens.panel import GridPanel
+from tui.screens.service_rows import (
+    FAULT_SEVERITIES,
+    SERVICE_COLUMNS,
+    fault_key,
+    service_rows,
+    totals_line,
+)
+from tui.screens.severity import Severity
+from widgets.grid_rows import GridColumn, GridRow
+from widgets.state_note import NoteKind, StateNote
+from widgets.tones import Span
+
+
+class ServicesPanel(GridPanel):
+    """Want against have, missing first."""
+
+    key = "services"
+    number = "2"
+    title = "Services"
+    columns = SERVICE_COLUMNS
+    extra_fields = ("kind",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._built_from: tuple[object, object] = (None, None)
+        self._rows: list[GridRow] = []
+
+    def show(self, node: NodeSummary | None, board: Board) -> None:
+        """Show the node's faulty frontends, then the healthy Services."""
+        if node is None:
+            self.grid.set_rows((), StateNote(NoteKind.EMPTY, "no node is chosen"))
+            return
+        reading = node.facts.services
+        services = board.snapshot.cluster.services.value
+        if self._built_from[0] is not reading.value or self._built_from[1] is not services:
+            self._built_from = (reading.value, services)
+            self._rows = service_rows(reading.value, services)
+        note = section_note(node, reading, board.now, board.stale_seconds)
+        if note is None and not self._rows:
+            note = StateNote(NoteKind.EMPTY, "the cluster has no Service")
+        self.grid.set_rows(self._rows if reading.value is not None else (), note)
+
+    def badge(self, node: NodeSummary) -> tuple[Span, ...]:
+        """Return how many frontends are wrong."""
+        coverage = node.facts.services.value
+        faults = () if coverage is None else coverage.faults
+        return counts_badge([FAULT_SEVERITIES[fault.fault] for fault in faults])
+
+    def summary(self, node: NodeSummary) -> tuple[str, bool]:
+        """Return want against have of the whole node."""
+        coverage = node.facts.services.value
+        return ("", False) if coverage is None else (totals_line(coverage), bool(coverage.faults))
+
+    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
+        """Return one faulty frontend."""
+        coverage = node.facts.services.value
+        for fault in () if coverage is None else coverage.faults:
+            if fault_key(fault) == key:
+                return details.fault_detail(node, fault, now)
+        services = self._built_from[1]
+        for service in services if isinstance(services, tuple) else ():
+            if service.name == key:
+                return details.service_detail(node, service, now)
+        return None
+
+    def age(self, node: NodeSummary, now: float) -> str:
+        """Return when the kernel's frontends were read."""
+        return wording.ago(node.facts.services.age_seconds(now))
+
+
+class FeaturesPanel(GridPanel):
+    """Kernel features and kube-proxy-replacement flags, concerns first."""
+
+    key = "features"
+    number = "3"
+    title = "Features"
+    columns = FEATURE_COLUMNS
+    extra_fields = ("group", "key")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._built_from: object = None
+        self._rows: list[GridRow] = []
+
+    def show(self, node: NodeSummary | None, board: Board) -> None:
+        """Show the node's features."""
+        if node is None:
+            self.grid.set_rows((), StateNote(NoteKind.EMPTY, "no node is chosen"))
+            return
+        reading = node.facts.features
+        if self._built_from is not reading.value:
+            self._built_from = reading.value
+            self._rows = feature_rows(reading.value or ())
+        note = section_note(node, reading, board.now, board.stale_seconds)
+        self.grid.set_rows(self._rows, note)
+
+    def badge(self, node: NodeSummary) -> tuple[Span, ...]:
+        """Return how many features hurt something."""
+        return counts_badge(
+            [Severity.WARNING for feature in node.facts.features.value or () if feature.is_concern]
+        )
+
+    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
+        """Return one feature with its evidence."""
+        for feature in node.facts.features.value or ():
+            if feature.key == key:
+                return details.feature_detail(node, feature, now)
+        return None
+
+    def age(self, node: NodeSummary, now: float) -> str:
+        """Return when the features were read."""
+        return wording.ago(node.facts.features.age_seconds(now))
+
+
+class FindingsPanel(GridPanel):
+    """What is wrong on the node, worst first."""
+
+    key = "findings"
+    number = "4"
+    title = "Findings"
+    columns: ClassVar[tuple[GridColumn, ...]] = FINDING_COLUMNS
+    extra_fields = ("subject",)
+
+    def show(self, node: NodeSummary | None, board: Board) -> None:
+        """Show the node's faults."""
+        if node is None:
+            self.grid.set_rows((), StateNote(NoteKind.EMPTY, "no node is chosen"))
+            return
+        loading = StateNote(NoteKind.LOADING, f"reading {node.name}")
+        nothing = StateNote(NoteKind.EMPTY, f"nothing wrong is seen on {node.name}")
+        note = loading if node.facts.swept_at is None else nothing
+        self.grid.set_rows(finding_rows(node.faults, board.now), None if node.faults else note)
+
+    def badge(self, node: NodeSummary) -> tuple[Span, ...]:
+        """Return how many faults there are."""
+        return counts_badge([fault.severity for fault in node.faults])
+
+    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
+        """Return one fault with its proof."""
+        fault = keyed_faults(node.faults).get(key)
+        return None if fault is None else details.finding_detail(node, fault, now)

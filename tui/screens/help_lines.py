@@ -1,0 +1,63 @@
+"""Help: every key and command, from the registries."""
+
+from __future__ import annotations
+
+from tui.keymap import KEYS, Scope
+from tui.screens.commands import COMMANDS
+from tui.screens.details import Detail
+from widgets.detail_lines import DetailLine, empty_line, heading, sentence, value
+from widgets.symbols import symbols
+from widgets.tones import Span, Tone
+
+_SCOPE_TITLES = {
+    Scope.EVERYWHERE: "Everywhere",
+    Scope.TABLE: "In tables and panels",
+    Scope.HOME: "On Home",
+    Scope.LOG: "For the log",
+}
+_FILTERS = (
+    ("text", "rows that hold the text"),
+    ("!text", "rows that do not"),
+    ("re:…", "rows that match a pattern"),
+    ("field:value", "rows whose field holds the value, such as kernel:5.4 or status:harm"),
+    ("several", "joined by spaces: all must hold"),
+)
+
+
+def help_detail() -> Detail:
+    """Return the keys by where they work, the commands, the filters and the symbols."""
+    lines: list[DetailLine] = []
+    for scope, title in _SCOPE_TITLES.items():
+        lines += [heading(title)]
+        lines += [value(entry.shown, entry.description) for entry in KEYS if entry.scope is scope]
+        lines.append(empty_line())
+    lines.append(heading("Commands"))
+    lines += [
+        value(f":{command.name} {command.argument}".rstrip(), command.description)
+        for command in COMMANDS
+    ]
+    lines += [empty_line(), heading("Filters")]
+    lines += [value(f"/{name}", text) for name, text in _FILTERS]
+    return Detail("Help", (*lines, *_legend()))
+
+
+def _legend() -> list[DetailLine]:
+    table = symbols()
+    meanings = (
+        (table.active, Tone.ERROR, "broken now, or down"),
+        (table.armed, Tone.WARNING, "about to break, or can't repair itself"),
+        (table.latent, Tone.LATENT, "worth knowing"),
+        (table.ok, Tone.OK, "nothing wrong is seen"),
+        (table.unknown, Tone.UNKNOWN, "unknown, or not allowed to be read; never zero"),
+        (table.loading, Tone.MUTED, "being read for the first time"),
+        (table.stale, Tone.STALE, "old: the age stands beside it"),
+        (table.estimated, Tone.NORMAL, "estimated"),
+        (table.paused, Tone.ALERT, "paused: the view is frozen, collecting goes on"),
+    )
+    return [
+        empty_line(),
+        heading("Symbols"),
+        *(value(symbol, Span(text, tone)) for symbol, tone, text in meanings),
+        empty_line(),
+        sentence("Counts of map entries are the kernel's; what the agent says stands apart."),
+    ]

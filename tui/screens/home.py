@@ -1,0 +1,254 @@
+"""Home: the node table, the chosen node's panels, and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.keymap import Scope
+from tui.model.names import NodeUid
+from tui.screens import wording
+from tui.screens.board import Board
+from tui.screens.commands import ParsedCommand
+from tui.screens.detail_screen import DetailScreen
+from tui.screens.details import Detail
+from tui.screens.fleet import NodeSummary
+from tui.screens.focus_teller import FocusTeller
+from tui.screens.grid_panels import FeaturesPanel, FindingsPanel, ServicesPanel
+from tui.screens.live_screen import Desk, LiveScreen, bindings_of
+from tui.screens.log_panel import LogPanel
+from tui.screens.maps_panel import MapsPanel
+from tui.screens.marks import joined
+from tui.screens.nodes_panel import NodesPanel
+from tui.screens.panel import Panel
+from tui.screens.panel_stack import PanelStack, node_title, show_guarded
+from widgets.grid import Grid
+from widgets.log_view import LogView
+from widgets.maps_view import MapsView
+from widgets.tab_strip import TabStrip
+
+WIDE_COLUMNS = 120
+WIDE_ROWS = 28
+_BOXES = {"nodes": "-max-nodes", "log": "-max-log"}
+_MAXIMISED = ("-max-nodes", "-max-side", "-max-log")
+
+
+class HomeScreen(LiveScreen):
+    """The screen everything starts from and comes back to."""
+
+    SCOPES = (Scope.EVERYWHERE, Scope.TABLE, Scope.HOME, Scope.LOG)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.HOME, Scope.LOG)
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.nodes_panel = NodesPanel()
+        self.maps_panel = MapsPanel()
+        self.log_panel = LogPanel()
+        side = (self.maps_panel, ServicesPanel(), FeaturesPanel(), FindingsPanel())
+        self._tabs: tuple[Panel, ...] = (*side, self.log_panel)
+        self._stack = PanelStack(side, self._tabs, id="side")
+        self.focus_teller = FocusTeller(desk.controls, self.set_timer)
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Yield the table, the panels and the log."""
+        yield Container(self.nodes_panel.widget, id="nodes-box")
+        yield self._stack
+        yield Container(self.log_panel.widget, id="log-box")
+
+    def on_mount(self) -> None:
+        """Put the focus on the table."""
+        super().on_mount()
+        self.nodes_panel.widget.focus()
+
+    def on_resize(self) -> None:
+        """Choose the layout: panels beside the table, or one panel below it."""
+        super().on_resize()
+        self.set_class(self.is_wide, "-wide")
+        self._stack.is_ruled = not self.is_wide
+        self.show_time()
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether table, panels and log all have a place of their own."""
+        return self.app.size.width >= WIDE_COLUMNS and self.app.size.height >= WIDE_ROWS
+
+    @property
+    def chosen(self) -> NodeSummary | None:
+        """The node under the table's cursor."""
+        return self.board.node(self.focus_teller.chosen)
+
+    @property
+    def panel(self) -> Panel:
+        """The panel that has the focus, else the node table."""
+        focused = self.focused
+        return next((p for p in self._tabs if p.widget is focused), self.nodes_panel)
+
+    def show_board(self) -> None:
+        """Draw table, panels and log anew."""
+        show_guarded(self.nodes_panel, None, self.board)
+        key = self.nodes_panel.row_key
+        self.focus_teller.choose(None if key is None else NodeUid(key))
+        self.show_chosen()
+
+    def show_chosen(self) -> None:
+        """Draw the chosen node's panels and log."""
+        self._stack.show(self.chosen, self.board)
+        show_guarded(self.log_panel, self.chosen, self.board)
+        self.show_titles()
+
+    def show_titles(self) -> None:
+        """Draw the titles anew: counts, filters, sorts and ages."""
+        self._stack.show_tabs(self.board)
+        nodes, log = self.nodes_panel, self.log_panel
+        titles = {
+            "#nodes-box": joined(nodes.title, nodes.description),
+            "#side": node_title(self.chosen, self.board.now),
+            "#log-box": joined(log.title, log.who(self.chosen), log.description),
+        }
+        for selector, title in titles.items():
+            self.query_one(selector).border_title = Content(title)
+        self.set_class(nodes.is_arranged, "-arranged")
+
+    @on(Grid.RowHighlighted, "#panel-nodes")
+    def follow_cursor(self, event: Grid.RowHighlighted) -> None:
+        """Show the node the cursor went to."""
+        uid = None if event.row is None else NodeUid(event.row.key)
+        if uid != self.focus_teller.chosen:
+            self.nodes_panel.is_settled = True
+            self.focus_teller.choose(uid)
+            self.show_chosen()
+
+    @on(Grid.MarksChanged, "#panel-nodes")
+    def follow_marks(self, event: Grid.MarksChanged) -> None:
+        """Merge the marked nodes' logs."""
+        marked = frozenset(NodeUid(key) for key in event.keys)
+        self.log_panel.marked = marked
+        self.focus_teller.mark(marked)
+        show_guarded(self.log_panel, self.chosen, self.board)
+        self.show_titles()
+
+    @on(Grid.ViewChanged)
+    @on(LogView.ViewChanged)
+    def follow_view(self) -> None:
+        """Show counts, filter and sort in the titles."""
+        self.show_titles()
+
+    @on(Grid.RowChosen)
+    @on(MapsView.RowChosen)
+    @on(LogView.RowChosen)
+    def open_row(self) -> None:
+        """Open the row under the cursor."""
+        panel, node = self.panel, self.chosen
+        key = panel.row_key
+        if node is not None and key is not None:
+            source = partial(_detail_of, panel, key, node.uid)
+            self.app.push_screen(DetailScreen(self.desk, source, node))
+
+    @on(TabStrip.TabChosen)
+    def open_tab(self, event: TabStrip.TabChosen) -> None:
+        """Open the tab that was clicked."""
+        self.action_panel(event.key)
+
+    def choose_node(self, uid: NodeUid) -> bool:
+        """Put the cursor on a node, whatever hides it, and return whether it is there."""
+        self.nodes_panel.is_settled = True
+        if self.nodes_panel.grid.select(uid):
+            return True
+        self.typing_line.filter(self.nodes_panel, "")
+        self.nodes_panel.grid.set_faults_only(False)
+        return self.nodes_panel.grid.select(uid)
+
+    def action_panel(self, key: str) -> None:
+        """Open a panel and put the focus on it."""
+        self.nodes_panel.is_settled = True
+        self._stack.activate(key)
+        self.set_class(key == self.log_panel.key, "-log-tab")
+        if any(self.has_class(name) for name in _MAXIMISED):
+            self.remove_class(*_MAXIMISED)
+            self.add_class(_BOXES.get(key, "-max-side"))
+        self.show_chosen()
+        next(panel for panel in self._tabs if panel.key == key).widget.focus()
+
+    def action_walk(self, step: int) -> None:
+        """Go to the next or the previous panel; the node table is the first."""
+        keys = [self.nodes_panel.key, *(panel.key for panel in self._tabs)]
+        key = keys[(keys.index(self.panel.key) + step) % len(keys)]
+        is_leaving_table = step > 0 and self.panel is self.nodes_panel
+        if is_leaving_table and self._stack.active != self.log_panel.key:
+            key = self._stack.active
+        if key == self.nodes_panel.key:
+            self.nodes_panel.widget.focus()
+        else:
+            self.action_panel(key)
+
+    def action_maximise(self) -> None:
+        """Give the focused panel the whole screen, or give it back."""
+        if any(self.has_class(name) for name in _MAXIMISED):
+            self.remove_class(*_MAXIMISED)
+        else:
+            self.add_class(_BOXES.get(self.panel.key, "-max-side"))
+
+    def go_back(self) -> bool:
+        """Leave full screen, then a filter, then the panel."""
+        if any(self.has_class(name) for name in _MAXIMISED):
+            self.remove_class(*_MAXIMISED)
+            return True
+        if super().go_back():
+            return True
+        self.nodes_panel.widget.focus()
+        return True
+
+    def action_log_view(self, what: str) -> None:
+        """Change how the log is shown, wherever the focus is."""
+        view = self.log_panel.view
+        changes = {
+            "levels": self.log_panel.toggle_levels,
+            "wrap": view.action_toggle_wrap,
+            "timestamps": view.action_toggle_times,
+        }
+        changes[what]()
+        self.show_titles()
+
+    def action_count_map(self) -> None:
+        """Ask for the map under the cursor to be counted in the kernel now."""
+        key = self.maps_panel.row_key
+        if self.panel is not self.maps_panel or key is None:
+            self.app.notify("move to a map first: 1 opens the maps", markup=False)
+            return
+        self.count_map(key)
+
+    def count_map(self, name: str) -> None:
+        """Ask for one map of the chosen node to be counted."""
+        node = self.chosen
+        if node is not None:
+            self.desk.controls.request_count(node.uid, name)
+            what = f"counting {wording.short_map(name)} on {node.name}"
+            self.app.notify(what, markup=False)
+
+    def run_own_command(self, command: ParsedCommand) -> str:
+        """Run a command that acts on Home, and return what is wrong with it."""
+        if command.name != "count":
+            return super().run_own_command(command)
+        node = self.chosen
+        usages = () if node is None else node.facts.maps.value or ()
+        names = {name: usage.name for usage in usages for name in _names_of(usage.name)}
+        if command.argument not in names:
+            return f"no map {command.argument} on {'this node' if node is None else node.name}"
+        self.count_map(names[command.argument])
+        return ""
+
+
+def _names_of(name: str) -> tuple[str, str]:
+    return name, wording.short_map(name)
+
+
+def _detail_of(panel: Panel, key: str, uid: NodeUid, board: Board) -> Detail | None:
+    node = board.node(uid)
+    return None if node is None else panel.detail(key, node, board.now)

@@ -1,0 +1,247 @@
+"""What all full screens share: header, command line, footer, and being fed with snapshots."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.keymap import KEYS, KeyEntry, Scope, bound
+from tui.screens.board import Board, Controls
+from tui.screens.commands import ParsedCommand
+from tui.screens.fleet import NodeSummary
+from tui.screens.header_view import header_view
+from tui.screens.panel import Panel
+from tui.screens.settings import AppSettings
+from tui.screens.typing_line import TypingLine
+from widgets.command_line import CommandLine
+from widgets.footer import FooterBar, FooterItem
+from widgets.header import HeaderBar
+from widgets.state_note import NoteKind, StateNote, StateNoteView
+
+MIN_COLUMNS = 60
+MIN_ROWS = 14
+
+
+def bindings_of(*scopes: Scope) -> list[BindingType]:
+    """Return Textual's bindings for the registry's keys of some scopes."""
+    return [_binding(entry) for entry in bound(*scopes)]
+
+
+def _binding(entry: KeyEntry) -> Binding:
+    return Binding(
+        ",".join(entry.keys),
+        entry.target,
+        entry.label,
+        show=False,
+        key_display=entry.shown,
+        id=f"ciltop.{entry.id}",
+        tooltip=entry.description,
+    )
+
+
+def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
+    """Return the footer for some scopes."""
+    wanted = frozenset(scopes)
+    return [
+        FooterItem(
+            entry.shown,
+            entry.label,
+            entry.target,
+            priority=entry.footer_priority,
+            is_at_right=entry.id == "pause",
+        )
+        for entry in KEYS
+        if entry.is_in_footer and entry.scope in wanted
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every screen works with."""
+
+    board: Board
+    controls: Controls
+    settings: AppSettings
+    run_command: Callable[[ParsedCommand], str]
+    """Runs a command; returns what is wrong with it, or the empty text."""
+    complete: Callable[[str], Sequence[str]]
+    """Gives the lines that a typed command could become."""
+
+
+class LiveScreen(Screen[None]):
+    """A full screen that shows the board and is told when it changed."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.EVERYWHERE, Scope.TABLE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.TABLE)
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self._is_laid_out = False
+        self.typing_line = TypingLine(CommandLine(id="command"), desk.run_command, desk.complete)
+
+    @property
+    def board(self) -> Board:
+        """What is shown."""
+        return self.desk.board
+
+    @property
+    def chosen(self) -> NodeSummary | None:
+        """The node that is looked at, where there is one."""
+        return None
+
+    @property
+    @abstractmethod
+    def panel(self) -> Panel:
+        """The panel that keys act on."""
+
+    @abstractmethod
+    def compose_body(self) -> Iterable[Widget]:
+        """Yield what stands between header and footer."""
+
+    @abstractmethod
+    def show_board(self) -> None:
+        """Draw the body anew: the snapshot changed, or time went on."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out header, body, command line and footer."""
+        yield HeaderBar(id="header")
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield self.typing_line.line
+        yield FooterBar(footer_items(self.SCOPES), id="footer")
+        yield StateNoteView(StateNote(NoteKind.EMPTY), id="too-small")
+
+    def on_mount(self) -> None:
+        """Draw what is known already."""
+        self._is_laid_out = True
+        self.refresh_board()
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while another screen stood in front."""
+        self.refresh_board()
+
+    def refresh_board(self) -> None:
+        """Draw header and body anew; before the layout stands there is nothing to draw on."""
+        if self._is_laid_out:
+            self.show_header()
+            self.show_board()
+
+    def show_time(self) -> None:
+        """Draw what holds the clock and the ages of sections."""
+        if self._is_laid_out:
+            self.show_header()
+            self.show_titles()
+
+    def show_header(self) -> None:
+        """Draw the header anew; it holds the clock and the ages."""
+        board = self.board
+        view = header_view(
+            board.snapshot,
+            board.summary,
+            board.wall_now,
+            is_read_only=self.desk.settings.is_read_only,
+            paused_at=board.paused_at,
+        )
+        self.query_one(HeaderBar).show(view)
+
+    def show_titles(self) -> None:
+        """Draw titles anew: a filter, a sort or an age changed."""
+
+    def on_resize(self) -> None:
+        """Say so when the terminal is too small, instead of showing a broken layout."""
+        width, height = self.app.size
+        is_small = width < MIN_COLUMNS or height < MIN_ROWS
+        self.set_class(is_small, "-too-small")
+        if is_small:
+            text = f"the terminal is too small: {width}x{height}"
+            remedy = f"ciltop needs {MIN_COLUMNS}x{MIN_ROWS} at least; 80x24 is good"
+            note = StateNote(NoteKind.EMPTY, text, remedy)
+            self.query_one("#too-small", StateNoteView).show(note)
+
+    def copy_text(self) -> str:
+        """Return what `y` copies: the row under the cursor."""
+        return self.panel.row_text
+
+    def go_back(self) -> bool:
+        """Leave what is open on this screen, and return whether anything was."""
+        if not self.typing_line.filter_of(self.panel):
+            return False
+        self.typing_line.filter(self.panel, "")
+        self.show_titles()
+        return True
+
+    def run_own_command(self, command: ParsedCommand) -> str:
+        """Run a command that acts on this screen, and return what is wrong with it."""
+        if command.name == "filter":
+            problem = self.typing_line.filter(self.panel, command.argument)
+        elif self.panel.sort(command.argument):
+            problem = ""
+        else:
+            problem = f"{self.panel.title} can't be sorted by {command.argument or 'that'}"
+        self.show_titles()
+        return problem
+
+    def action_filter(self) -> None:
+        """Type a filter for the focused panel."""
+        self.typing_line.open_filter(self.panel)
+        self.add_class("-typing")
+
+    def action_command(self) -> None:
+        """Type a command."""
+        self.typing_line.open_command()
+        self.add_class("-typing")
+
+    def action_faults_only(self) -> None:
+        """Show only faults in the focused panel, or all again."""
+        self.panel.toggle_faults_only()
+        self.show_titles()
+
+    def action_sort(self) -> None:
+        """Sort the focused panel by its next column."""
+        self.panel.sort_next()
+        self.show_titles()
+
+    def action_reverse(self) -> None:
+        """Sort the focused panel the other way round."""
+        self.panel.reverse()
+        self.show_titles()
+
+    @on(CommandLine.Changed)
+    def follow_typing(self, event: CommandLine.Changed) -> None:
+        """Let a filter take effect while it is typed."""
+        # Submitted and Cancelled are kinds of Changed, and reach this handler too.
+        if type(event) is CommandLine.Changed:
+            self.typing_line.typed(event.prefix, event.text)
+            self.show_titles()
+
+    @on(CommandLine.Submitted)
+    def take_line(self, event: CommandLine.Submitted) -> None:
+        """Run what was typed."""
+        if self.typing_line.submitted(event.prefix, event.text):
+            self._typing_ended()
+
+    @on(CommandLine.Cancelled)
+    def drop_line(self, event: CommandLine.Cancelled) -> None:
+        """Leave everything as it was before the line was opened."""
+        self.typing_line.cancelled(event.prefix)
+        self._typing_ended()
+
+    def _typing_ended(self) -> None:
+        self.remove_class("-typing")
+        self.panel.widget.focus()
+        self.show_titles()
+
+    @on(FooterBar.ItemChosen)
+    async def run_footer_item(self, event: FooterBar.ItemChosen) -> None:
+        """Do what a click in the footer asks for."""
+        await self.app.run_action(event.item.action, self)

@@ -1,0 +1,148 @@
+"""The rows of the Maps panel, worst first, LRU maps apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+
+from tui.model.maps import CountOrigin, MapKind, MapUsage
+from tui.screens import wording
+from tui.screens.map_words import map_remarks, map_trouble
+from tui.screens.marks import SEVERITY_TONES, severity_mark
+from tui.screens.node_rows import map_tone
+from tui.screens.severity import Severity
+from widgets.map_rows import MapRowView, MapSection
+from widgets.symbols import symbols
+from widgets.tones import Span, Tone
+
+_EASY_SECTIONS = (
+    ("HASH: a full map refuses entries", False),
+    ("LRU: a full map evicts", True),
+)
+
+
+class MapSort(StrEnum):
+    """How the maps of a section are ordered."""
+
+    WORST = "worst first"
+    NAME = "name"
+    FILL = "fill"
+    ENTRIES = "entries"
+    MAX = "max entries"
+    MEMORY = "memory"
+
+
+class MapRows:
+    """Keep the rows of maps that did not change."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[MapUsage, MapRowView]] = {}
+
+    def sections(
+        self, maps: Sequence[MapUsage], sort: MapSort = MapSort.WORST, *, is_reversed: bool = False
+    ) -> tuple[MapSection, ...]:
+        """Return the maps that refuse and those that evict, each in the order asked for."""
+        kept, fresh = self._kept, {}
+        for usage in maps:
+            old = kept.get(usage.name)
+            if old is None or old[0] != usage:
+                old = (usage, map_row(usage))
+            fresh[str(usage.name)] = old
+        self._kept = fresh
+        return tuple(
+            MapSection(title, tuple(fresh[usage.name][1] for usage in chosen))
+            for title, is_evicting in _EASY_SECTIONS
+            if (chosen := _ordered(maps, is_evicting, sort, is_reversed))
+        )
+
+
+def _ordered(
+    maps: Iterable[MapUsage], is_evicting: bool, sort: MapSort, is_reversed: bool
+) -> list[MapUsage]:
+    chosen = [usage for usage in maps if usage.is_evicting is is_evicting]
+    chosen.sort(key=_place)
+    numbers: dict[MapSort, Callable[[MapUsage], float | None]] = {
+        MapSort.FILL: lambda usage: usage.ratio,
+        MapSort.ENTRIES: lambda usage: usage.entries,
+        MapSort.MAX: lambda usage: usage.max_entries,
+        MapSort.MEMORY: lambda usage: usage.memory_bytes,
+    }
+    if sort is MapSort.NAME:
+        chosen.sort(key=lambda usage: str(usage.name))
+    elif sort is not MapSort.WORST:
+        number = numbers[sort]
+        chosen.sort(key=lambda usage: -1.0 if (n := number(usage)) is None else n, reverse=True)
+    return chosen[::-1] if is_reversed else chosen
+
+
+def _place(usage: MapUsage) -> tuple[int, float, str]:
+    """Sort troubles first, then the fullest, then the unknown, then what can't fill."""
+    trouble = map_trouble(usage)
+    if trouble is not None:
+        return (int(trouble[0]), -(usage.ratio or 0.0), usage.name)
+    if usage.ratio is not None:
+        return (4, -usage.ratio, usage.name)
+    return (6 if usage.kind in (MapKind.ARRAY, MapKind.OTHER) else 5, 0.0, usage.name)
+
+
+def map_name(usage: MapUsage) -> str:
+    """Return the short name, with the number of maps the row stands for."""
+    name = wording.short_map(usage.name)
+    return f"{name} ({usage.members})" if usage.members > 1 else name
+
+
+def map_row(usage: MapUsage) -> MapRowView:
+    """Return one map's row."""
+    trouble = map_trouble(usage)
+    mark = severity_mark(None if trouble is None else trouble[0])
+    if trouble is None and usage.entries is None:
+        mark = severity_mark(Severity.UNKNOWN)
+    return MapRowView(
+        usage.name,
+        mark.text,
+        map_tone(usage),
+        map_name(usage),
+        usage.ratio,
+        wording.percent(usage.ratio),
+        f"{wording.count(usage.entries)}/{wording.count(usage.max_entries)}",
+        origin_words(usage),
+        forecast_words(usage),
+        SEVERITY_TONES[trouble[0]] if trouble is not None else Tone.MUTED,
+        usage.trend.ratios,
+        _remark(usage),
+        {"kind": usage.kind.value, "map": usage.name, "note": usage.note},
+        is_fault=trouble is not None,
+    )
+
+
+def origin_words(usage: MapUsage) -> str:
+    """Return where the count comes from, or the key that makes one."""
+    if usage.origin is CountOrigin.NONE or usage.entries is None:
+        return "not counted: c"
+    return usage.origin.value
+
+
+def forecast_words(usage: MapUsage) -> str:
+    """Return when the map is full, with the stretch of history that says so."""
+    if usage.is_full:
+        return "full"
+    trend = usage.trend
+    if trend.seconds_to_full is None:
+        return ""
+    words = f"full in {symbols().estimated} {wording.age(trend.seconds_to_full)}"
+    if trend.window_seconds is None:
+        return words
+    return f"{words} ({wording.age(trend.window_seconds)} trend)"
+
+
+def _remark(usage: MapUsage) -> tuple[Span, ...]:
+    """Return the second line of a map that is in trouble or that the agent sees differently."""
+    is_odd = (
+        usage.agent_entries is not None
+        and usage.entries is not None
+        and usage.agent_entries != usage.entries
+    )
+    if map_trouble(usage) is None and not is_odd:
+        return ()
+    words = map_remarks(usage)
+    return (Span(words, Tone.MUTED),) if words else ()

@@ -1,0 +1,93 @@
+"""What a panel says instead of rows: loading, empty, denied, failed and stale are distinct."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from tui.model.node import AgentPhase
+from tui.model.reading import Reading, ReadingState
+from tui.model.snapshot import Snapshot, SourceState
+from tui.screens import wording
+from tui.screens.fleet import NodeSummary
+from widgets.state_note import NoteKind, StateNote
+
+T = TypeVar("T")
+
+
+def section_note(
+    node: NodeSummary | None, reading: Reading[T], now: float, stale_seconds: float
+) -> StateNote | None:
+    """Return what to say above or instead of a section's rows; None while they are current."""
+    if node is None:
+        return StateNote(NoteKind.EMPTY, "no node is chosen")
+    age = reading.age_seconds(now)
+    old = "" if age is None else f", shown as of {wording.ago(age)}"
+    if reading.state is ReadingState.DENIED:
+        return StateNote(NoteKind.DENIED, f"{reading.reason or 'the API server refused'}{old}")
+    if reading.state is ReadingState.FAILED:
+        kind = NoteKind.FAILED if reading.value is None else NoteKind.STALE
+        return StateNote(kind, f"{reading.reason or 'no answer'}{old}")
+    if reading.state is ReadingState.UNKNOWN and reading.value is None:
+        return _unread_note(node, reading.reason)
+    swept_at = node.facts.swept_at
+    if swept_at is not None and now - swept_at > stale_seconds:
+        why = f": {node.facts.sweep_error}" if node.facts.sweep_error else ""
+        return StateNote(
+            NoteKind.STALE, f"{node.name} last answered {wording.ago(now - swept_at)}{why}"
+        )
+    return None
+
+
+def _unread_note(node: NodeSummary, reason: str) -> StateNote:
+    if reason:
+        return StateNote(NoteKind.UNKNOWN, reason)
+    facts = node.facts
+    if facts.sweep_error:
+        return StateNote(NoteKind.FAILED, facts.sweep_error)
+    if facts.agent is None:
+        return StateNote(NoteKind.EMPTY, "no agent pod on this node")
+    if facts.agent.phase is not AgentPhase.RUNNING:
+        why = facts.agent.reason or facts.agent.phase.value
+        return StateNote(NoteKind.UNKNOWN, f"the agent does not run: {why}")
+    return StateNote(NoteKind.LOADING, f"reading {node.name}")
+
+
+def nodes_note(snapshot: Snapshot) -> StateNote | None:
+    """Return what to say instead of the node table while it is empty."""
+    denied = next((gap for gap in snapshot.gaps.values() if gap.is_denied), None)
+    if snapshot.nodes:
+        return None
+    if denied is not None:
+        return StateNote(
+            NoteKind.DENIED,
+            f"can't {denied.what}: {denied.reason}",
+            "kubectl auth can-i --list shows what this user may do",
+        )
+    health = snapshot.health
+    if health.state in (SourceState.LOST, SourceState.DEGRADED):
+        return StateNote(NoteKind.FAILED, health.reason or health.state.value, "it keeps trying")
+    where = snapshot.cluster.server or snapshot.cluster.context
+    if not snapshot.is_complete:
+        text = f"listing nodes and agents of {where}" if where else "connecting to the cluster"
+        return StateNote(NoteKind.LOADING, text)
+    return StateNote(NoteKind.EMPTY, f"no node at {where}" if where else "no node")
+
+
+def log_note(node: NodeSummary | None, now: float) -> StateNote | None:
+    """Return what to say above or instead of the log's lines."""
+    if node is None:
+        return StateNote(NoteKind.EMPTY, "no node is chosen")
+    facts = node.facts
+    if facts.log_error:
+        is_refusal = "pods/log" in facts.log_error or "forbidden" in facts.log_error.lower()
+        kind = NoteKind.DENIED if is_refusal else NoteKind.FAILED
+        return StateNote(kind, facts.log_error)
+    if facts.logs:
+        return None
+    if facts.agent is None:
+        return StateNote(NoteKind.EMPTY, "no agent pod on this node")
+    if facts.swept_at is None:
+        return StateNote(NoteKind.LOADING, f"reading the log of {node.name}")
+    started = facts.agent.started_at
+    since = "" if started is None else f", {wording.ago(now - started)}"
+    return StateNote(NoteKind.EMPTY, f"no line kept since the agent's start{since}")
