@@ -58,3 +58,32 @@ def full_jitter(clock: Clock, attempt: int, base_seconds: float, most_seconds: f
     """
     bound = min(most_seconds, base_seconds * 2.0 ** min(attempt, 16))
     return clock.random() * bound
+
+
+class Alarm:
+    """A wait that ends when its time is up, or when somebody rings."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """End the wait now, or the next one at once."""
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until then, or until somebody rings."""
+        if not self._rung.is_set():
+            ringing = asyncio.create_task(self._rung.wait(), name="alarm bell")
+            sleeping = asyncio.create_task(_slept(self._clock, seconds), name="alarm clock")
+            try:
+                await asyncio.wait({ringing, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ringing.cancel()
+                sleeping.cancel()
+        self._rung.clear()
+
+
+async def _slept(clock: Clock, seconds: float) -> bool:
+    await clock.sleep(seconds)
+    return True

@@ -7,16 +7,18 @@ list nodes, the pods still tell on which nodes an agent runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from tui.cluster.objects import missing_agent, on_node
+from tui.collect.visits import Answering
 from tui.model.names import NodeName, NodeUid, PodUid
 from tui.model.node import AgentPhase, AgentPod, Node
 from tui.model.snapshot import NodeGone, NodeSeen
-from tui.safety import CleanText
 
 Change = NodeSeen | NodeGone
 
-KUBELET_SILENT = CleanText("the kubelet stopped reporting (Ready is Unknown)")
+_DERIVED = "name:"
+"""How the UID of a node begins that only its pods tell of."""
 
 _PREFERRED = (
     AgentPhase.RUNNING,
@@ -30,12 +32,31 @@ _PREFERRED = (
 """Which of several agent pods on one node speaks for it: during a rollout, the new one."""
 
 
+_ANSWERING = frozenset({AgentPhase.RUNNING, AgentPhase.NOT_READY, AgentPhase.UNREACHABLE})
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A node and the agent pod that answers for it, if any."""
 
     node: Node
     agent: AgentPod | None
+
+    @property
+    def answering(self) -> Answering | None:
+        """Whom to ask, or None where no container runs or its kubelet is silent.
+
+        On a node that is NotReady the kubelet mostly still serves an exec: the answers are what
+        explains it.
+        """
+        agent = self.agent
+        if agent is None or not agent.container_id or agent.started_at is None:
+            return None
+        if agent.phase not in _ANSWERING:
+            return None
+        if self.node.is_ready is None and not self.node.uid.startswith(_DERIVED):
+            return None
+        return Answering(self.node.uid, agent.container_id, self.node.boot_id)
 
 
 class Roster:
@@ -48,6 +69,9 @@ class Roster:
         self._targets: dict[NodeName, Target] = {}
         self._by_uid: dict[NodeUid, Target] = {}
         self._derives_nodes = False
+        self._has_pods = False
+        self.namespace = ""
+        """Where the agents run; named where one is missing."""
 
     @property
     def targets(self) -> Iterable[Target]:
@@ -61,18 +85,22 @@ class Roster:
         """Return a node by its UID."""
         return self._by_uid.get(uid)
 
+    def has_daemonset(self, name: str) -> bool:
+        """Tell whether some agent pod belongs to that DaemonSet."""
+        return any(pod.daemonset == name for pod in self._pods.values())
+
     def derive_nodes(self) -> list[Change]:
         """Take the pods' word for which nodes there are: Node objects can't be read."""
         self._derives_nodes = True
         return self._settle({pod.node_name for pod in self._pods.values()})
 
-    def list_nodes(self, nodes: Iterable[Node]) -> list[Change]:
-        """Replace all nodes by a fresh list."""
+    def keep_nodes(self, names: Iterable[NodeName]) -> list[Change]:
+        """Forget all nodes but these, at the end of a fresh list."""
         self._derives_nodes = False
-        listed = {node.name: node for node in nodes}
-        touched = {*self._nodes, *listed, *self._targets}
-        self._nodes = listed
-        return self._settle(touched)
+        gone = {*self._nodes, *self._targets}.difference(names)
+        for name in gone:
+            self._nodes.pop(name, None)
+        return self._settle(gone)
 
     def put_node(self, node: Node) -> list[Change]:
         """Add or replace a node."""
@@ -84,14 +112,17 @@ class Roster:
         self._nodes.pop(name, None)
         return self._settle({name})
 
-    def list_pods(self, pods: Iterable[AgentPod]) -> list[Change]:
-        """Replace all agent pods by a fresh list."""
-        touched = set(self._by_node)
-        self._pods = {}
-        self._by_node = {}
-        for pod in pods:
-            self._add_pod(pod)
-        return self._settle(touched | set(self._by_node))
+    def keep_pods(self, uids: Iterable[PodUid]) -> list[Change]:
+        """Forget all agent pods but these, at the end of a fresh list.
+
+        From then on a node without an agent pod is known to lack one.
+        """
+        gone = set(self._pods).difference(uids)
+        changes = [change for uid in gone for change in self.drop_pod(uid)]
+        if not self._has_pods:
+            self._has_pods = True
+            changes += self._settle(name for name in self._nodes if name not in self._by_node)
+        return changes
 
     def put_pod(self, pod: AgentPod) -> list[Change]:
         """Add or replace an agent pod."""
@@ -124,7 +155,7 @@ class Roster:
     def _settle_one(self, name: NodeName) -> Iterator[Change]:
         node = self._nodes.get(name)
         if node is None and self._derives_nodes and name and self._by_node.get(name):
-            node = Node(NodeUid(f"name:{name}"), name, is_ready=None)
+            node = Node(NodeUid(f"{_DERIVED}{name}"), name, is_ready=None)
         before = self._targets.get(name)
         if before is not None and (node is None or before.node.uid != node.uid):
             del self._targets[name]
@@ -142,12 +173,9 @@ class Roster:
     def _agent_of(self, node: Node) -> AgentPod | None:
         pods = [self._pods[uid] for uid in self._by_node.get(node.name, ())]
         if not pods:
-            return None
+            return missing_agent(node, self.namespace) if self._has_pods else None
         pod = min(pods, key=_preference)
-        is_current = node.is_ready is not None or self._derives_nodes
-        if not is_current and pod.phase in (AgentPhase.RUNNING, AgentPhase.NOT_READY):
-            return replace(pod, phase=AgentPhase.UNREACHABLE, reason=pod.reason or KUBELET_SILENT)
-        return pod
+        return pod if self._derives_nodes else on_node(pod, node)
 
 
 def _preference(pod: AgentPod) -> tuple[int, float, str]:

@@ -127,6 +127,12 @@ class Schedule:
                 self._visits[uid].wants_dump = uid == self._focus.chosen
                 self._urgent[uid] = None
 
+    def resume(self) -> None:
+        """Ask all nodes again that were left alone for a reason that is gone."""
+        for visits in self._visits.values():
+            visits.not_before = NEVER
+        self.refresh()
+
     def note_ipv6_maps(self, uid: NodeUid, has_them: bool) -> None:
         """Remember whether the IPv6 maps exist there: only then are they worth dumping."""
         if uid in self._visits:

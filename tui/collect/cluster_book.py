@@ -1,0 +1,194 @@
+"""Keep the facts of the cluster as a whole: configuration, DaemonSets, Services, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+from tui.cilium.servicespec import EndpointSliceSpec
+from tui.cluster import kinds
+from tui.cluster.objects import config_map, daemonset
+from tui.collect.service_specs import (
+    ServiceObject,
+    SliceObject,
+    endpoints_specs,
+    service_spec,
+    slice_spec,
+)
+from tui.collect.shared import Shared
+from tui.collect.wants import ServiceKey, WantKeeper
+from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.reading import Origin, Reading
+from tui.model.snapshot import ClusterSeen
+from tui.safety import CleanText, clean
+
+T = TypeVar("T")
+Slices = TypeVar("Slices", bound=kinds.KubeObject)
+
+CONFIG_MAP = "cilium-config"
+
+
+class ClusterBook:
+    """Collects changes, and tells of them together."""
+
+    def __init__(self, shared: Shared, facts: ClusterFacts) -> None:
+        self._shared = shared
+        self.facts = facts
+        self._told: ClusterFacts | None = None
+
+    def change(self, facts: ClusterFacts) -> None:
+        """Replace the facts; they are told with the next `tell`."""
+        self.facts = facts
+
+    async def tell(self) -> None:
+        """Hand on the facts if they changed."""
+        if self.facts is not self._told:
+            self._told = self.facts
+            await self._shared.outbox.put(ClusterSeen(self.facts))
+
+    def origin(self, path: str) -> Origin:
+        """Return where an object came from, as of now."""
+        settings = self._shared.settings
+        source = clean(f"GET {path}")
+        return Origin(source, self._shared.clock.time(), collector_id=settings.collector_id)
+
+
+def unseen(reason: CleanText, previous: Reading[T], *, is_denied: bool) -> Reading[T]:
+    """Return the reading of something that can't be seen now, with its last good value."""
+    make = Reading[T].denied if is_denied else Reading[T].failed
+    return make(reason).keeping(previous)
+
+
+class ConfigMapKeeper:
+    """Keeps the `cilium-config` ConfigMap."""
+
+    def __init__(self, book: ClusterBook, path: str) -> None:
+        self._book = book
+        self._path = path
+
+    async def put(self, item: kinds.ConfigMap) -> None:
+        """Take in the ConfigMap."""
+        if item.metadata.name == CONFIG_MAP:
+            reading = Reading.known(config_map(item), self._book.origin(self._path))
+            self._book.change(replace(self._book.facts, config_map=reading))
+
+    async def drop(self, item: kinds.ConfigMap) -> None:
+        """Note that it was deleted: the next agent start finds none."""
+        await self.keep([])
+
+    async def keep(self, items: Sequence[kinds.ConfigMap]) -> None:
+        """Note where there is none."""
+        if not any(item.metadata.name == CONFIG_MAP for item in items):
+            reason = clean(f"there is no ConfigMap {CONFIG_MAP}")
+            reading = unseen(reason, self._book.facts.config_map, is_denied=False)
+            self._book.change(replace(self._book.facts, config_map=reading))
+
+    async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
+        """Keep the last one, and say why there is no newer one."""
+        reading = unseen(reason, self._book.facts.config_map, is_denied=is_denied)
+        self._book.change(replace(self._book.facts, config_map=reading))
+
+
+class DaemonSetKeeper:
+    """Keeps the DaemonSets that run agents."""
+
+    def __init__(self, book: ClusterBook, path: str, is_ours: Callable[[str], bool]) -> None:
+        self._book = book
+        self._path = path
+        self._is_ours = is_ours
+        self._known: dict[str, CiliumDaemonSet] = {}
+
+    async def put(self, item: kinds.DaemonSet) -> None:
+        """Take in a DaemonSet that is new or changed."""
+        if self._is_ours(item.metadata.name):
+            self._known[item.metadata.name] = daemonset(item)
+            self._change()
+
+    async def drop(self, item: kinds.DaemonSet) -> None:
+        """Forget one that was deleted."""
+        self._known.pop(item.metadata.name, None)
+        self._change()
+
+    async def keep(self, items: Sequence[kinds.DaemonSet]) -> None:
+        """Forget all but these."""
+        names = {item.metadata.name for item in items}
+        self._known = {name: one for name, one in self._known.items() if name in names}
+        self._change()
+
+    async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
+        """Keep the last ones, and say why there are no newer ones."""
+        reading = unseen(reason, self._book.facts.daemonsets, is_denied=is_denied)
+        self._book.change(replace(self._book.facts, daemonsets=reading))
+
+    def _change(self) -> None:
+        ordered = tuple(self._known[name] for name in sorted(self._known))
+        reading = Reading.known(ordered, self._book.origin(self._path))
+        self._book.change(replace(self._book.facts, daemonsets=reading))
+
+
+class ServiceKeeper:
+    """Keeps the Services."""
+
+    def __init__(self, wants: WantKeeper) -> None:
+        self._wants = wants
+
+    async def put(self, item: ServiceObject) -> None:
+        """Take in a Service that is new or changed."""
+        self._wants.put_service(service_spec(item))
+
+    async def drop(self, item: ServiceObject) -> None:
+        """Forget a Service that was deleted."""
+        self._wants.drop_service(_key(item))
+
+    async def keep(self, items: Sequence[ServiceObject]) -> None:
+        """Forget all Services but these."""
+        self._wants.keep_services(_key(item) for item in items)
+        self._wants.troubles.pop("services", None)
+
+    async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
+        """Remember why: without Services no node can be judged."""
+        self._wants.troubles["services"] = (reason, is_denied)
+
+
+class SliceKeeper(Generic[Slices]):
+    """Keeps the backends: EndpointSlices of either version, or Endpoints."""
+
+    def __init__(
+        self,
+        wants: WantKeeper,
+        spec_of: Callable[[Slices], EndpointSliceSpec],
+    ) -> None:
+        self._wants = wants
+        self._spec_of = spec_of
+
+    async def put(self, item: Slices) -> None:
+        """Take in a slice that is new or changed."""
+        self._wants.put_slice(_key(item), self._spec_of(item))
+
+    async def drop(self, item: Slices) -> None:
+        """Forget a slice that was deleted."""
+        self._wants.drop_slice(_key(item))
+
+    async def keep(self, items: Sequence[Slices]) -> None:
+        """Forget all slices but these."""
+        self._wants.keep_slices(_key(item) for item in items)
+        self._wants.troubles.pop("slices", None)
+
+    async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
+        """Remember why: without backends no node can be judged."""
+        self._wants.troubles["slices"] = (reason, is_denied)
+
+
+def slice_keeper(wants: WantKeeper) -> SliceKeeper[SliceObject]:
+    """Return the keeper of EndpointSlices."""
+    return SliceKeeper(wants, slice_spec)
+
+
+def endpoints_keeper(wants: WantKeeper) -> SliceKeeper[kinds.Endpoints]:
+    """Return the keeper of Endpoints, for API servers that have nothing newer."""
+    return SliceKeeper(wants, endpoints_specs)
+
+
+def _key(item: kinds.KubeObject) -> ServiceKey:
+    return item.metadata.namespace, item.metadata.name

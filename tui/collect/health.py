@@ -1,0 +1,107 @@
+"""How the source fares, and the numbers that prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tui.collect.clock import Clock
+from tui.collect.gaps import GapBook
+from tui.collect.schedule import Schedule
+from tui.model.snapshot import SourceHealth, SourceState
+from tui.safety import CleanText, clean
+
+FAILING_SHARE = 0.1
+"""More failing execs than this share of the nodes are worth a word."""
+
+
+@dataclass(slots=True)
+class Contact:
+    """When and how the API server was heard of."""
+
+    clock: Clock
+    last_good_at: float | None = None
+    lost: dict[str, CleanText] = field(default_factory=dict)
+    """By watch: why it sees nothing now."""
+    listed: set[str] = field(default_factory=set)
+    """Watches that brought a first answer, be it a refusal."""
+    startup_error: CleanText = CleanText("")
+    execs_in_flight: int = 0
+    exec_failures: int = 0
+    exec_error: CleanText = CleanText("")
+    """Why the last exec failed; empty after one that was answered."""
+
+    def hear(self) -> None:
+        """Note that the API server answered."""
+        self.last_good_at = self.clock.time()
+
+
+class HealthBook:
+    """Judges the source."""
+
+    def __init__(
+        self,
+        name: Callable[[], CleanText],
+        contact: Contact,
+        schedule: Schedule,
+        gaps: GapBook,
+        needed: frozenset[str],
+    ) -> None:
+        self._name = name
+        self._contact = contact
+        self._schedule = schedule
+        self._gaps = gaps
+        self._needed = needed
+        self._sweeps_seen = 0
+        self._sweep_ended_at: float | None = None
+
+    def health(self) -> SourceHealth:
+        """Return the source's health as of now."""
+        contact, schedule = self._contact, self._schedule
+        if schedule.sweeps_done != self._sweeps_seen:
+            self._sweeps_seen = schedule.sweeps_done
+            self._sweep_ended_at = contact.clock.time()
+        state, reason = self._judge()
+        return SourceHealth(
+            name=self._name(),
+            state=state,
+            reason=reason,
+            last_good_at=contact.last_good_at,
+            sweep_seconds=_rounded(schedule.last_sweep_seconds),
+            sweep_p95_seconds=_rounded(schedule.p95_seconds()),
+            sweep_ended_at=self._sweep_ended_at,
+            sweep_interval_seconds=_rounded(schedule.interval_seconds),
+            execs_in_flight=contact.execs_in_flight,
+            exec_failures=contact.exec_failures,
+            nodes_due=schedule.due_count,
+        )
+
+    def _judge(self) -> tuple[SourceState, CleanText]:
+        contact = self._contact
+        if contact.startup_error:
+            return SourceState.LOST, contact.startup_error
+        waiting = self._needed - contact.listed
+        lost_needed = [contact.lost[key] for key in sorted(self._needed) if key in contact.lost]
+        if len(lost_needed) == len(self._needed) and lost_needed:
+            return SourceState.LOST, lost_needed[0]
+        if waiting:
+            return SourceState.CONNECTING, CleanText("")
+        reason = self._degradation()
+        return (SourceState.DEGRADED if reason else SourceState.LIVE), reason
+
+    def _degradation(self) -> CleanText:
+        """Say what fails while the rest goes on; empty where nothing does."""
+        contact = self._contact
+        if contact.lost:
+            return next(iter(contact.lost.values()))
+        if contact.exec_failures > FAILING_SHARE * len(self._schedule):
+            count = contact.exec_failures
+            return clean(f"{count} execs failed, last: {contact.exec_error}")
+        newest = self._gaps.newest
+        if newest is not None:
+            return clean(f"{newest.what}: {newest.reason}")
+        return CleanText("")
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)

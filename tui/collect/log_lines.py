@@ -1,0 +1,202 @@
+"""The lines of one agent's log on their way to the facts: none twice, none for free.
+
+Lines wait as bytes in a bounded buffer and are parsed a few at a time: a log storm costs the lines
+it loses, each loss counted, and not the collector.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tui.cilium.loglines import LogParser
+from tui.cluster.logs import split_timestamp
+from tui.model.logs import LogBatch, LogGap, LogLevel, LogLine
+from tui.model.names import ContainerId, NodeUid
+from tui.safety import CleanText, clean
+
+MOST_WAITING = 4_000
+"""Lines of one node that wait at most."""
+
+PROBLEMS_KEPT = 60
+"""Warnings and errors since the agent's start that tell of missing features."""
+
+_KLOG_INFO = re.compile(rb"I\d{4} ")
+
+
+def is_quiet(text: bytes) -> bool:
+    """Tell whether a line says of itself that it is information only, without parsing it."""
+    at = text.find(b"level=")
+    if at >= 0:
+        return text[at + 6 : at + 7] in (b"i", b"d", b"I", b"D", b"t")
+    at = text.find(b'"level":"')
+    if at >= 0:
+        return text[at + 9 : at + 10] in (b"i", b"d", b"I", b"D", b"t")
+    return _KLOG_INFO.match(text) is not None
+
+
+Stamped = tuple[float | None, bytes]
+"""The API's time of a line, and the line."""
+
+
+class LogCursor:
+    """How far a pod's log was read, by the API's timestamps, over all its containers."""
+
+    __slots__ = ("_at_last", "last")
+
+    def __init__(self) -> None:
+        self.last = 0.0
+        self._at_last: set[int] = set()
+
+    def fresh(self, lines: Iterable[bytes]) -> list[Stamped]:
+        """Return the lines that were not read before, and move on.
+
+        A poll begins at a whole second, so that it brings the lines of that second again.
+        """
+        known_until, known = self.last, frozenset(self._at_last)
+        found: list[Stamped] = []
+        for line in lines:
+            at, text = split_timestamp(line)
+            if at is None:
+                if text:
+                    found.append((None, text))
+                continue
+            if at < known_until or (at == known_until and hash(text) in known):
+                continue
+            found.append((at, text))
+            self._note(at, text)
+        return found
+
+    def _note(self, at: float, text: bytes) -> None:
+        if at > self.last:
+            self.last = at
+            self._at_last = {hash(text)}
+        elif at == self.last:
+            self._at_last.add(hash(text))
+
+    def skip_to(self, at: float) -> None:
+        """Leave out what lies before; the caller tells of the gap."""
+        if at > self.last:
+            self.last = at
+            self._at_last = set()
+
+
+@dataclass(slots=True)
+class _Loss:
+    """Lines that were dropped, until their gap is told."""
+
+    started_at: float
+    ended_at: float
+    lines: int | None
+    reason: CleanText
+
+    def merge(self, other: _Loss) -> None:
+        """Make one loss of two that follow each other."""
+        self.started_at = min(self.started_at, other.started_at)
+        self.ended_at = max(self.ended_at, other.ended_at)
+        both = self.lines is not None and other.lines is not None
+        self.lines = (self.lines or 0) + (other.lines or 0) if both else None
+
+
+STORM = CleanText("more lines than can be taken in: a log storm")
+
+
+class LogBuffer:
+    """Lines of one container that wait to be parsed."""
+
+    def __init__(self, node_uid: NodeUid, container_id: ContainerId) -> None:
+        self.node_uid = node_uid
+        self.container_id = container_id
+        self.agent_started_at: float | None = None
+        self.is_previous = False
+        self.problems: list[LogLine] = []
+        self.last_problem_at = 0.0
+        self._parser = LogParser()
+        self._waiting: deque[Stamped] = deque()
+        self._loss: _Loss | None = None
+        self._last_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting) + (self._loss is not None)
+
+    def add(self, lines: Iterable[Stamped]) -> None:
+        """Have lines wait; when too many do, the quiet ones go first, then the oldest."""
+        self._waiting.extend(lines)
+        if len(self._waiting) > MOST_WAITING:
+            self._shed()
+
+    def lose(self, started_at: float, ended_at: float, reason: CleanText) -> None:
+        """Note a stretch whose lines nobody read."""
+        self._note_loss(_Loss(started_at, ended_at, None, reason))
+
+    def _shed(self) -> None:
+        surplus = len(self._waiting) - MOST_WAITING // 2
+        kept: deque[Stamped] = deque()
+        times: list[float] = []
+        dropped = 0
+        for at, text in self._waiting:
+            if dropped < surplus and is_quiet(text):
+                dropped += 1
+                if at is not None:
+                    times.append(at)
+            else:
+                kept.append((at, text))
+        while len(kept) > MOST_WAITING // 2:
+            at, _ = kept.popleft()
+            dropped += 1
+            if at is not None:
+                times.append(at)
+        self._waiting = kept
+        started_at = min(times, default=self._last_at)
+        self._note_loss(_Loss(started_at, max(times, default=started_at), dropped, STORM))
+
+    def _note_loss(self, loss: _Loss) -> None:
+        if self._loss is None:
+            self._loss = loss
+        else:
+            self._loss.merge(loss)
+
+    def take(self, most: int) -> LogBatch | None:
+        """Parse up to so many lines; None when nothing waits."""
+        if not len(self):
+            return None
+        loss, self._loss = self._loss, None
+        lines = [
+            self._parse(*self._waiting.popleft()) for _ in range(min(most, len(self._waiting)))
+        ]
+        return LogBatch(
+            self.node_uid,
+            self.container_id,
+            tuple(line for line in lines if line is not None),
+            gap=self._gap(loss) if loss is not None else None,
+            is_previous=self.is_previous,
+            agent_started_at=self.agent_started_at,
+        )
+
+    def _gap(self, loss: _Loss) -> LogGap:
+        return LogGap(self.node_uid, loss.started_at, loss.ended_at, loss.lines, loss.reason)
+
+    def _parse(self, at: float | None, text: bytes) -> LogLine | None:
+        if not text.strip():
+            return None
+        line = self._parser.parse(text, at if at is not None else self._last_at)
+        self._last_at = line.time or self._last_at
+        if line.level >= LogLevel.WARN:
+            self.last_problem_at = max(self.last_problem_at, line.time)
+            if len(self.problems) < PROBLEMS_KEPT and not self.is_previous:
+                self.problems.append(line)
+        return line
+
+
+def split_lines(piece: bytes) -> list[bytes]:
+    """Return the whole lines of a bounded piece of log; a cut last one is left out."""
+    lines = piece.split(b"\n")
+    lines.pop()
+    return lines
+
+
+def bounded_reason(limit_bytes: int) -> CleanText:
+    """Say why the middle of a log was not read."""
+    return clean(f"only {limit_bytes // 1024} KiB of the log are read at once")

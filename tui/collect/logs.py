@@ -1,0 +1,248 @@
+"""Take in the agents' logs: their start once, then live where somebody looks, else by polling.
+
+The burst that explains an incident may be hours old, so errors and warnings are read from the
+container's start. Following every agent of a large cluster would hold thousands of streams open,
+so at most fifty are followed: the nodes somebody looks at, and those in trouble.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+from tui.collect.focus import Focus
+from tui.collect.log_nodes import NodeLogState, is_in_trouble
+from tui.collect.log_reader import LogReader, Reads
+from tui.collect.roster import Roster, Target
+from tui.collect.shared import Shared
+from tui.errors import ClusterError, ForbiddenError, NotFoundError
+from tui.model.logs import LogLine
+from tui.model.names import NodeUid
+from tui.model.snapshot import LogTrouble, NodeReport
+from tui.safety import CleanText, clean
+
+LOG = logging.getLogger("tui.collect.logs")
+
+TICK_SECONDS = 0.5
+LINES_PER_TICK = 2_000
+"""Parsed at most per tick, over all nodes: a tenth of a core."""
+
+SLICE_LINES = 50
+"""Parsed at once; then other tasks get their turn."""
+
+MOST_FOLLOWERS = 50
+READERS = 3
+"""Bounded reads at once: histories and polls."""
+
+POLL_SECONDS = 20.0
+POLLS_PER_SECOND = 6.0
+DENIED_SECONDS = 60.0
+LOGS_GAP = "logs"
+
+
+class LogIntake:
+    """Reads all agents' logs."""
+
+    def __init__(self, logs: Reads, roster: Roster, shared: Shared) -> None:
+        self._roster = roster
+        self._shared = shared
+        self._states: dict[NodeUid, NodeLogState] = {}
+        self._focus = Focus()
+        self._followers: dict[NodeUid, asyncio.Task[None]] = {}
+        self._reading: set[NodeUid] = set()
+        self._troubled: dict[NodeUid, float] = {}
+        self._denied_until = float("-inf")
+        self._reader = LogReader(logs, shared, lambda: len(self._states))
+
+    # Those who work on nodes
+
+    async def note(self, target: Target) -> None:
+        """Take in a node that appeared, or whose agent was replaced."""
+        uid, agent = target.node.uid, target.agent
+        if agent is None or not agent.name:
+            self.forget(uid)
+            return
+        state = self._states.get(uid)
+        if state is None or state.pod_uid != agent.uid:
+            self.forget(uid)
+            state = self._states[uid] = NodeLogState(uid, agent)
+        elif state.renew(agent):
+            self._stop_following(uid)
+        if is_in_trouble(agent):
+            self._troubled[uid] = self._shared.clock.monotonic()
+
+    def forget(self, uid: NodeUid) -> None:
+        """Forget a node that left."""
+        self._states.pop(uid, None)
+        self._troubled.pop(uid, None)
+        self._stop_following(uid)
+
+    def focus(self, focus: Focus) -> None:
+        """Follow these nodes live."""
+        self._focus = focus
+
+    def note_report(self, report: NodeReport) -> None:
+        """Follow a node whose probes found harm."""
+        if _shows_harm(report):
+            self._troubled[report.node_uid] = self._shared.clock.monotonic()
+        else:
+            self._troubled.pop(report.node_uid, None)
+
+    def problems_of(self, uid: NodeUid) -> Sequence[LogLine]:
+        """Return the warnings and errors since the agent's start, as far as they were kept."""
+        state = self._states.get(uid)
+        return tuple(state.buffer.problems) if state is not None else ()
+
+    async def run(self) -> None:
+        """Read logs for ever."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._start_followers(group)
+                self._start_reads(group)
+                await self._parse_some()
+                await self._shared.clock.sleep(TICK_SECONDS)
+
+    # Whose log is read how
+
+    def _ordered(self) -> Iterable[NodeUid]:
+        """The nodes by how much their log matters now."""
+        now = self._shared.clock.time()
+        recent = [
+            (state.buffer.last_problem_at, uid)
+            for uid, state in self._states.items()
+            if now - state.buffer.last_problem_at < 300.0
+        ]
+        recent.sort(reverse=True)
+        return dict.fromkeys(
+            (*self._focus.ordered, *self._troubled, *(uid for _, uid in recent), *self._states)
+        )
+
+    def _start_followers(self, group: asyncio.TaskGroup) -> None:
+        if self._is_denied():
+            return
+        interesting = len(self._focus.ordered) + len(self._troubled)
+        chosen: list[NodeUid] = []
+        for number, uid in enumerate(self._ordered()):
+            state = self._states.get(uid)
+            if len(chosen) >= MOST_FOLLOWERS:
+                break
+            wanted = number < interesting or (state is not None and state.is_noisy(self._now()))
+            if state is not None and wanted and state.can_follow:
+                chosen.append(uid)
+        for uid in self._followers.keys() - set(chosen):
+            self._stop_following(uid)
+        for uid in chosen:
+            if uid not in self._followers and uid not in self._reading:
+                state = self._states[uid]
+                task = group.create_task(self._follow(state), name=f"follow log {uid}")
+                self._followers[uid] = task
+
+    def _stop_following(self, uid: NodeUid) -> None:
+        task = self._followers.pop(uid, None)
+        if task is not None:
+            task.cancel()
+
+    def _start_reads(self, group: asyncio.TaskGroup) -> None:
+        if self._is_denied() or len(self._reading) >= READERS:
+            return
+        now = self._shared.clock.monotonic()
+        for uid in self._ordered():
+            state = self._states.get(uid)
+            if state is None or uid in self._reading or uid in self._followers:
+                continue
+            if now >= state.next_read_at and state.has_log:
+                self._reading.add(uid)
+                group.create_task(self._read(state), name=f"read log {uid}")
+                if len(self._reading) >= READERS:
+                    break
+
+    def _now(self) -> float:
+        return self._shared.clock.time()
+
+    def _is_denied(self) -> bool:
+        return self._shared.clock.monotonic() < self._denied_until
+
+    # Reading
+
+    async def _read(self, state: NodeLogState) -> None:
+        """Read the history of a log, or what came since the last look."""
+        pace = max(POLL_SECONDS, len(self._states) / POLLS_PER_SECOND)
+        try:
+            await self._reader.catch_up(state)
+            await self._note_readable(state)
+            state.failures = 0
+        except ClusterError as error:
+            await self._note_unreadable(state, error)
+            pace *= min(8.0, 2.0**state.failures)
+        finally:
+            self._reading.discard(state.uid)
+        jitter = 0.8 + 0.4 * self._shared.clock.random()
+        state.next_read_at = self._shared.clock.monotonic() + pace * jitter
+
+    async def _follow(self, state: NodeLogState) -> None:
+        """Read the history of a log, then follow it until nobody wants it."""
+        try:
+            await self._reader.catch_up(state)
+            await self._note_readable(state)
+            async for piece in self._reader.follow(state):
+                if piece.trouble:
+                    error = (ForbiddenError if piece.is_denied else ClusterError)(piece.trouble)
+                    await self._note_unreadable(state, error)
+                else:
+                    await self._note_readable(state)
+        except ClusterError as error:
+            await self._note_unreadable(state, error)
+        # Not again at once: a log that ends right away would be opened for ever.
+        await self._shared.clock.sleep(2.0 + 2.0 * min(state.failures, 14))
+        if self._followers.get(state.uid) is asyncio.current_task():
+            del self._followers[state.uid]
+
+    async def _note_readable(self, state: NodeLogState) -> None:
+        self._shared.contact.hear()
+        await self._shared.gaps.close(LOGS_GAP)
+        if state.trouble:
+            state.trouble = CleanText("")
+            await self._shared.outbox.put(LogTrouble(state.uid, state.trouble))
+
+    async def _note_unreadable(self, state: NodeLogState, error: ClusterError) -> None:
+        state.failures += 1
+        if isinstance(error, NotFoundError) and self._roster.get(state.uid) is None:
+            return
+        LOG.info("log of %s: %s", state.pod_name, error.message)
+        if isinstance(error, ForbiddenError):
+            self._denied_until = self._shared.clock.monotonic() + DENIED_SECONDS
+            what = clean("logs of the agent pods")
+            await self._shared.gaps.open(LOGS_GAP, what, error.message, is_denied=True)
+        if state.trouble != error.message:
+            state.trouble = error.message
+            await self._shared.outbox.put(LogTrouble(state.uid, error.message))
+
+    # Parsing
+
+    async def _parse_some(self) -> None:
+        """Parse what waits, the nodes that matter first, each with a share of the tick."""
+        waiting = [uid for uid in self._ordered() if uid in self._states]
+        states = [self._states[uid] for uid in waiting if self._states[uid].has_waiting]
+        budget = LINES_PER_TICK
+        while states and budget > 0:
+            for state in list(states):
+                batch = state.take(SLICE_LINES)
+                if batch is None:
+                    states.remove(state)
+                    continue
+                budget -= len(batch.lines)
+                await self._shared.outbox.put(batch)
+                await asyncio.sleep(0)
+
+
+def _shows_harm(report: NodeReport) -> bool:
+    if report.error:
+        return True
+    coverage = report.services.value if report.services is not None else None
+    if coverage is not None and coverage.faults_total:
+        return True
+    if report.maps is not None and any(usage.is_full for usage in report.maps.value or ()):
+        return True
+    status = report.status.value if report.status is not None else None
+    return status is not None and bool(status.failing_controllers)

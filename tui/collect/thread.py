@@ -1,0 +1,211 @@
+"""Run a source on an event loop of its own, in one thread.
+
+A frozen terminal blocks Textual's writer and with it the screens' loop; collection must go on. What
+ends a source is said on screen and in the log file, never swallowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol, cast, runtime_checkable
+
+from tui.errors import CiltopError
+from tui.model.names import NodeUid
+from tui.model.snapshot import Fact, HealthChanged, Snapshot, Source, SourceState
+from tui.safety import CleanText, clean
+
+LOG = logging.getLogger("tui.collect.thread")
+
+PUBLISH_SECONDS = 0.5
+"""Twice a second: more would only cost the screens' time."""
+
+LONGEST_SLICE_SECONDS = 0.003
+STOP_SECONDS = 3.0
+
+
+class Keeps(Protocol):
+    """The store's part that the thread fills."""
+
+    def apply(self, fact: Fact) -> None:
+        """Take in one fact."""
+        ...
+
+    def has_changed(self) -> bool:
+        """Return whether anything was applied since the last snapshot."""
+        ...
+
+    def focus(self, nodes: frozenset[NodeUid]) -> None:
+        """Carry the history of every map of these nodes."""
+        ...
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return the state."""
+        ...
+
+
+class Takes(Protocol):
+    """The box the snapshots go to."""
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Replace what is in the box."""
+        ...
+
+
+@runtime_checkable
+class Refreshable(Protocol):
+    """A source that can be told to read everything now."""
+
+    def refresh(self) -> None:
+        """Read everything now."""
+        ...
+
+
+class CollectorThread:
+    """The one thread that collects; its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        source: Source,
+        store: Keeps,
+        mailbox: Takes,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._mailbox = mailbox
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+        self._early: list[Callable[[], None]] = []
+        self.error: CiltopError | None = None
+        """Why the source could not work at all, for the exit code."""
+
+    def start(self) -> None:
+        """Start collecting; returns at once."""
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout_seconds: float = STOP_SECONDS) -> bool:
+        """Stop collecting and wait for the thread, a bounded time; return whether it ended."""
+        with self._lock:
+            self._is_stopping = True
+            thread, loop, main = self._thread, self._loop, self._main
+            if loop is not None and main is not None:
+                loop.call_soon_threadsafe(main.cancel)
+        if thread is None:
+            return True
+        thread.join(timeout_seconds)
+        return not thread.is_alive()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
+        """Tell which nodes the person looks at."""
+
+        def apply() -> None:
+            self._source.focus(chosen, marked)
+            self._store.focus(marked if chosen is None else marked | {chosen})
+
+        self._soon(apply)
+
+    def request_count(self, node: NodeUid, map_name: str) -> None:
+        """Ask for one map to be counted in place now."""
+        self._soon(lambda: self._source.request_count(node, map_name))
+
+    def refresh(self) -> None:
+        """Ask for everything to be read now."""
+        source = self._source
+        if isinstance(source, Refreshable):
+            self._soon(source.refresh)
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        """Run an action on the collector's loop, when there is one."""
+        with self._lock:
+            if self._loop is None:
+                self._early.append(action)
+            elif not self._is_stopping:
+                self._loop.call_soon_threadsafe(action)
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._collect())
+        except Exception as error:
+            LOG.exception("the collector's thread ended")
+            self._end(error)
+        finally:
+            with self._lock:
+                self._is_stopping = True
+
+    async def _collect(self) -> None:
+        loop = asyncio.get_running_loop()
+        main = cast("asyncio.Task[None]", asyncio.current_task())
+        with self._lock:
+            if self._is_stopping:
+                return
+            self._loop, self._main = loop, main
+            early, self._early = self._early, []
+        for action in early:
+            loop.call_soon(action)
+        publishing = asyncio.create_task(self._publish(), name="publish snapshots")
+        try:
+            await self._apply_facts()
+            self._end(None)
+        except asyncio.CancelledError:
+            LOG.debug("collecting was stopped")
+        except Exception as error:
+            LOG.exception("collecting ended")
+            self._end(error)
+        finally:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+
+    async def _apply_facts(self) -> None:
+        began_at = time.perf_counter()
+        facts = self._source.facts()
+        async with aclosing(facts) as following:  # type: ignore[type-var]  # sources are async generators
+            async for fact in following:
+                self._store.apply(fact)
+                if time.perf_counter() - began_at > LONGEST_SLICE_SECONDS:
+                    await asyncio.sleep(0)
+                    began_at = time.perf_counter()
+
+    async def _publish(self) -> None:
+        while True:
+            if self._store.has_changed():
+                self._mailbox.put(self._store.snapshot(self._clock()))
+            await asyncio.sleep(PUBLISH_SECONDS)
+
+    def _end(self, error: Exception | None) -> None:
+        """Say that nothing more will come, and why."""
+        reason = CleanText("the source ended")
+        if isinstance(error, CiltopError):
+            self.error = error
+            reason = error.message
+        elif error is not None:
+            reason = clean(f"collecting ended: {type(error).__name__}: {error}")
+        health = self._store.snapshot(self._clock()).health
+        ended = replace(
+            health,
+            name=health.name or clean(self._source.name),
+            state=SourceState.ENDED,
+            reason=reason,
+        )
+        self._store.apply(HealthChanged(ended))
+        self._mailbox.put(self._store.snapshot(self._clock()))
