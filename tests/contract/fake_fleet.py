@@ -47,6 +47,7 @@ class FakeFleet:
     advanced: int = 0
     replaced: int = 0
     objects: ObjectReaderWriter | None = None
+    faults: dict[str, object] = field(default_factory=dict)
 
     def seed_objects(self) -> list[KubeObject]:
         namespaces: list[KubeObject] = [

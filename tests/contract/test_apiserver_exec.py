@@ -92,7 +92,7 @@ async def test_long_output_comes_in_frames_and_can_be_split_inside_characters() 
 
 async def test_a_slow_node_answers_late_and_pings_are_answered() -> None:
     async with running_client() as client:
-        await client.fault(slow_nodes={"node1": 0.3})
+        await client.fault(conditions={"slow_nodes": {"node1": 0.3}})
         start = monotonic()
         async with exec_socket(client, ["true"]) as socket:
             await socket.ping()

@@ -5,9 +5,10 @@ from pathlib import Path
 from time import monotonic
 
 import aiohttp
+import msgspec
 import pytest
 
-from tests.contract.api_client import PODS, Client, running_client
+from tests.contract.api_client import POD, PODS, Client, running_client
 from tests.contract.fake_fleet import FakeFleet
 from tui.simulator.faults import Fault, FaultKind
 from tui.simulator.server import SimulatorServer, run_simulator
@@ -83,6 +84,23 @@ async def test_a_stalled_answer_keeps_its_connection() -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await answer.content.read(1)
+
+
+async def test_a_fleet_brings_its_conditions() -> None:
+    conditions: dict[str, object] = {
+        "latency_seconds": 0.001, "error_rate": 0.5, "watch_drop_seconds": 0.05,
+        "denied_exec_nodes": ["node1"],
+    }  # fmt: skip
+    async with running_client(FakeFleet(faults=conditions)) as client:
+        codes = {await status_of(client, NODES) for _ in range(40)}
+        assert {200, 429, 500, 503} == codes
+        client.server.faults.conditions.error_rate = 0.0
+        async with asyncio.timeout(10), client.session.get(f"{NODES}?watch=1") as answer:
+            assert (await answer.content.read()).count(b"ADDED") == 3
+        refused = await client.json(f"{POD}/exec?command=true", status=403)
+        assert "pods/exec" in refused["message"]
+    with pytest.raises(msgspec.ValidationError):
+        SimulatorServer(FakeFleet(faults={"earthquakes": 1}))
 
 
 async def test_nonsense_is_refused() -> None:

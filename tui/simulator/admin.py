@@ -43,8 +43,8 @@ def _obey(body: bytes, faults: Faults, permissions: Permissions) -> None:
         order = msgspec.json.decode(body, type=FaultOrder)
     except (msgspec.MsgspecError, ValueError) as error:
         raise bad_request(f"no such fault: {error}") from error
-    if order.slow_nodes is not None:
-        faults.slow_nodes = order.slow_nodes
+    if order.conditions is not None:
+        faults.conditions = order.conditions
     for rule in order.deny:
         if len(rule) not in {2, 3}:
             raise bad_request("deny takes [verb, resource] or [verb, resource, namespace]")
@@ -58,6 +58,6 @@ def _obey(body: bytes, faults: Faults, permissions: Permissions) -> None:
 def _shown(faults: Faults, permissions: Permissions) -> KubeObject:
     return {
         "faults": msgspec.to_builtins(faults.rules),
-        "slow_nodes": faults.slow_nodes,
+        "conditions": msgspec.to_builtins(faults.conditions),
         "deny": [[rule.verb, rule.resource, rule.namespace] for rule in permissions.denials],
     }

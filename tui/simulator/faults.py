@@ -16,20 +16,24 @@ after so many requests. Kinds, and the fields they use:
 | `split-utf8` | exec output is cut into frames inside its multi-byte characters |
 
 `stall`, `reset` and `truncate` also hit watches, followed logs and exec streams.
-`Faults.slow_nodes` delays every exec on a node; `drop_watches()` ends all watches cleanly;
-`expire()` makes every older resource version and continue token answer 410.
+`Conditions` is what is always a little wrong: latency with jitter, a rate of errors, slow nodes,
+nodes where exec is forbidden, watches that end every so often; a scenario brings its own.
+`drop_watches()` ends all watches cleanly; `expire()` makes every older resource version and
+continue token answer 410.
 
 Another process on the same machine sets them at `/__ciltop/faults`, which needs no token:
 
-    GET     the faults, slow nodes and denials that are set
+    GET     the faults, conditions and denials that are set
     DELETE  clear everything
     POST    {"kind": "status", "status": 503, "path": "/pods", "verb": "list", "count": 3}
-            {"slow_nodes": {"node-3": 4.0}}      {"drop_watches": true}      {"expire": true}
+            {"conditions": {"latency_seconds": 0.1, "slow_nodes": {"node-3": 4.0}}}
+            {"drop_watches": true}      {"expire": true}
             {"deny": [["get", "pods/exec"]]}     (verb, resource[, namespace])
 """
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,10 +78,26 @@ class Fault(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
         return self.verb in {"*", verb} and re.search(self.path, path) is not None
 
 
+class Conditions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """What is always a little wrong with a cluster."""
+
+    latency_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    """Up to so much is added to the latency."""
+    error_rate: float = 0.0
+    """Share of requests answered with 429, 500 or 503."""
+    slow_nodes: dict[str, float] = {}
+    """Seconds that every exec takes longer, by node name."""
+    denied_exec_nodes: list[str] = []
+    """Nodes whose pods the user may not exec into, as an admission webhook would have it."""
+    watch_drop_seconds: float = 0.0
+    """How often all watches end; 0 for never."""
+
+
 class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
     """What a POST to the admin path may ask for, besides one `Fault`."""
 
-    slow_nodes: dict[str, float] | None = None
+    conditions: Conditions | None = None
     drop_watches: bool = False
     expire: bool = False
     deny: list[list[str]] = []
@@ -98,10 +118,10 @@ class RequestFaults:
 class Faults:
     """The faults that are set now."""
 
-    def __init__(self) -> None:
+    def __init__(self, conditions: Conditions | None = None) -> None:
         self.rules: list[Fault] = []
-        self.slow_nodes: dict[str, float] = {}
-        """Seconds that every exec takes longer, by node name."""
+        self.conditions = conditions or Conditions()
+        self._dice = random.Random(1)  # noqa: S311 - the same errors in every run
         self.on_drop_watches: list[Callable[[], None]] = []
         self.on_expire: list[Callable[[], None]] = []
 
@@ -121,7 +141,7 @@ class Faults:
     def clear(self) -> None:
         """Take back every fault."""
         self.rules.clear()
-        self.slow_nodes.clear()
+        self.conditions = Conditions()
 
     def drop_watches(self) -> None:
         """End all watches that run now."""
@@ -135,17 +155,23 @@ class Faults:
 
     def take(self, verb: str, path: str) -> RequestFaults:
         """Return the faults that hit this request, and count it against them."""
+        conditions = self.conditions
+        latency = conditions.latency_seconds + conditions.jitter_seconds * self._dice.random()
+        error = None
+        if conditions.error_rate and self._dice.random() < conditions.error_rate:
+            error = Fault(FaultKind.STATUS, status=self._dice.choice(_USUAL_ERRORS))
         if not self.rules:
-            return _NO_FAULTS
+            return RequestFaults(latency, error)
         hits = [rule for rule in self.rules if rule.fits(verb, path)]
         answer = next((rule for rule in hits if rule.kind in _ANSWER_KINDS), None)
         stream = next((rule for rule in hits if rule.kind in STREAM_KINDS), None)
         for rule in hits:
             if rule.kind in _SIDE_KINDS or rule is answer or rule is stream:
                 self._use_up(rule)
+        latency += sum(rule.seconds for rule in hits if rule.kind is FaultKind.LATENCY)
         return RequestFaults(
-            sum(rule.seconds for rule in hits if rule.kind is FaultKind.LATENCY),
-            answer,
+            latency,
+            answer or error,
             stream,
             any(rule.kind is FaultKind.SPLIT_UTF8 for rule in hits),
         )
@@ -159,4 +185,4 @@ class Faults:
 
 _ANSWER_KINDS = frozenset({FaultKind.STATUS, FaultKind.HTML, FaultKind.HALF_OPEN})
 _SIDE_KINDS = frozenset({FaultKind.LATENCY, FaultKind.SPLIT_UTF8})
-_NO_FAULTS = RequestFaults()
+_USUAL_ERRORS = (429, 500, 503)

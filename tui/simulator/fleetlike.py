@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tui.simulator.objects import KubeObject, ObjectReaderWriter
@@ -52,6 +52,11 @@ class FleetLike(Protocol):
     @property
     def kubernetes_version(self) -> str:
         """What the API server claims to be, such as `v1.31.4`."""
+        ...
+
+    @property
+    def faults(self) -> Mapping[str, object]:
+        """What is always a little wrong with the API server: the fields of `Conditions`."""
         ...
 
     def seed_objects(self) -> list[KubeObject]:

@@ -17,13 +17,14 @@ from time import time
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from aiohttp import web
 
 from tui.simulator import api
 from tui.simulator.admin import ADMIN_PATH, admin_answer
 from tui.simulator.answers import failure_answer
 from tui.simulator.certificates import ServerCertificate, make_certificate
-from tui.simulator.faults import Fault, FaultKind, Faults, RequestFaults
+from tui.simulator.faults import Conditions, Fault, FaultKind, Faults, RequestFaults
 from tui.simulator.fleetlike import FleetLike
 from tui.simulator.outlet import send_broken
 from tui.simulator.parts import Pace, ServerParts, assemble
@@ -65,7 +66,7 @@ class SimulatorServer:
         options: SimulatorOptions | None = None,
     ) -> None:
         self.options = options or SimulatorOptions()
-        self.faults = faults or Faults()
+        self.faults = faults or Faults(msgspec.convert(dict(fleet.faults), Conditions))
         self.permissions = Permissions(self.options.user)
         self.port = port
         """Where it listens; 0 takes any free port at the start."""
@@ -75,6 +76,7 @@ class SimulatorServer:
         """What clients send; changing it makes the old one answer 401."""
         self._fleet = fleet
         self._has_tls = tls
+        self._watches_dropped_at = 0.0
         self._parts: ServerParts | None = None
         self._runner: web.ServerRunner | None = None
         self._certificate: ServerCertificate | None = None
@@ -157,11 +159,18 @@ class SimulatorServer:
         parts = self.parts
         while True:
             parts.step()
+            self._drop_watches_when_due(parts)
             due = parts.pods.next_due()
             seconds = parts.pace.advance_seconds
             if due is not None:
                 seconds = min(seconds, max(0.0, due - parts.clock()))
             await asyncio.sleep(seconds)
+
+    def _drop_watches_when_due(self, parts: ServerParts) -> None:
+        seconds, now = self.faults.conditions.watch_drop_seconds, parts.clock()
+        if seconds and now - self._watches_dropped_at >= seconds:
+            self._watches_dropped_at = now
+            parts.drop_watches()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
