@@ -93,6 +93,18 @@ async def test_list_follows_continue_tokens() -> None:
     assert {asked.query["labelSelector"] for asked in cluster.asked} == {"k8s-app=c"}
 
 
+async def test_heavy_pages_make_the_next_ones_smaller() -> None:
+    heavy = {**pod("a"), "spec": {"padding": "x" * (5 << 20)}}
+    page = {"kind": "PodList", "metadata": {"continue": "t"}, "items": [heavy]}
+    async with FakeCluster() as cluster, cluster.session() as session:
+        cluster.reply(PODS, json_answer(page), pod_list("b", token="t"), pod_list("c"))
+        assert await names(session) == ["a", "b", "c"]
+    limits = [int(asked.query["limit"]) for asked in cluster.asked]
+    assert limits[0] == 500
+    assert 150 < limits[1] < 250
+    assert limits[2] == limits[1]
+
+
 async def test_list_begins_again_when_its_token_has_gone() -> None:
     gone = json_answer(status_body(410, "Expired", "continue token expired"), 410)
     async with FakeCluster() as cluster, cluster.session() as session:

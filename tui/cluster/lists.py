@@ -21,6 +21,9 @@ _DECODERS: dict[object, msgspec.json.Decoder[Any]] = {}
 Params = Mapping[str, str | int | None]
 
 PAGE_SIZE = 500
+PAGE_BYTES = 2 << 20
+"""A page above this makes the next ones smaller: 2 MiB of pods decode in about 4 ms."""
+SMALLEST_PAGE = 50
 LIST_SECONDS = 30.0
 MAX_WAITS = 5
 """Times a 429 is waited out before it becomes an error."""
@@ -110,12 +113,13 @@ async def get_page(
     item_type: type[Item],
     *,
     deadline_seconds: float = LIST_SECONDS,
-) -> tuple[Listing[Item], str]:
-    """Return one page and the token of the next, empty at the end."""
+) -> tuple[Listing[Item], str, int]:
+    """Return one page, the token of the next (empty at the end), and the page's size in bytes."""
     body = await get_bytes(transport, target, deadline_seconds=deadline_seconds)
     page, skipped = _decode_page(body, item_type, target.partition("?")[0], transport)
     items = tuple(page.items or ())
-    return Listing(items, page.metadata.resource_version, skipped), page.metadata.continue_
+    listing = Listing(items, page.metadata.resource_version, skipped)
+    return listing, page.metadata.continue_, len(body)
 
 
 async def pages(
@@ -135,12 +139,14 @@ async def pages(
     token: str | None = None
     while True:
         query = {**(params or {}), "limit": page_size or None, "continue": token}
-        listing, token = await get_page(
+        listing, token, size_bytes = await get_page(
             transport, target_of(path, query), item_type, deadline_seconds=deadline_seconds
         )
         yield listing
         if not token:
             return
+        if size_bytes > PAGE_BYTES:
+            page_size = max(SMALLEST_PAGE, page_size * PAGE_BYTES // size_bytes)
 
 
 async def list_pages(

@@ -104,7 +104,7 @@ class Session:
         self, path: str, item_type: type[Item], *, params: Params | None = None
     ) -> Listing[Item]:
         """Return the first page of a list, as large as `limit` says."""
-        listing, _ = await lists.get_page(self._transport, target_of(path, params), item_type)
+        listing, _, _ = await lists.get_page(self._transport, target_of(path, params), item_type)
         return listing
 
     def watch(
