@@ -102,7 +102,7 @@ def parse_config(stdout: bytes) -> EffectiveConfig:
     else:
         values = dict(_text_values(stdout))
     if not values:
-        raise ParseError(describe_garbage(stdout, WHAT))
+        raise ParseError(describe_garbage(stdout, WHAT, "a configuration"))
     return EffectiveConfig(MappingProxyType(values))
 
 

@@ -101,7 +101,7 @@ def parse_kernel(stdout: bytes) -> KernelFacts:
     lines = list(_words(stdout))
     release = next((words[1] for words in lines if words[0] == "release" and len(words) > 1), None)
     if release is None:
-        raise ParseError(describe_garbage(stdout, "kernel probe"))
+        raise ParseError(describe_garbage(stdout, "kernel probe", "its release"))
     files = [words[1] for words in lines if words[0] == "configfile" and len(words) > 1]
     modules = [words for words in lines if words[0] == "module" and len(words) > 2]
     configs = {
@@ -222,6 +222,6 @@ def parse_helpers(stdout: bytes) -> BpfHelpers:
     lines = [clean(line.strip(), 200) for line in stdout.splitlines()[:_MAX_LINES]]
     source = next((line for line in lines if line.startswith("# source ")), None)
     if source is None:
-        raise ParseError(describe_garbage(stdout, "helpers probe"))
+        raise ParseError(describe_garbage(stdout, "helpers probe", "its source"))
     names = frozenset(str(line) for line in lines if re.fullmatch(r"bpf_\w+", line))
     return BpfHelpers(names, CleanText(source.removeprefix("# source ")))

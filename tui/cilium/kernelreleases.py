@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _RELEASE = re.compile(r"(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(.*)")
-_BACKPORTS = re.compile(r"\.el[789](?:_\d+)?\b|\.el[789]_|\.amzn\d|\.uek")
+_BACKPORTS = re.compile(r"\.el\d|\.amzn\d|uek")
 
 
 @dataclass(frozen=True, slots=True)

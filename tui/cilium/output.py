@@ -25,13 +25,13 @@ _ERROR_OBJECT = re.compile(rb'[\[{\s]*"error"\s*:\s*"((?:[^"\\]|\\.)*)')
 _HEAD_BYTES = 65_536
 
 
-def describe_garbage(stdout: bytes, what: str) -> str:
+def describe_garbage(stdout: bytes, what: str, expected: str = "JSON") -> str:
     """Say what came instead of the output of `what`, as a sentence for the panel."""
     stripped = stdout.strip(b"\0 \t\r\n")
-    return f"{what}: {_garbage(stripped[:_HEAD_BYTES], len(stripped))}"
+    return f"{what}: {_garbage(stripped[:_HEAD_BYTES], len(stripped), expected)}"
 
 
-def _garbage(head: bytes, length: int) -> str:
+def _garbage(head: bytes, length: int, expected: str) -> str:
     if not head:
         return "printed nothing"
     error = _ERROR_OBJECT.match(head)
@@ -39,10 +39,10 @@ def _garbage(head: bytes, length: int) -> str:
         return f"failed: {_start(error.group(1))}"
     if head[:1] in (b"{", b"["):
         return f"the JSON is cut off or broken after {length} bytes: {_start(head)}"
-    return _plain_garbage(head)
+    return _plain_garbage(head, expected)
 
 
-def _plain_garbage(head: bytes) -> str:
+def _plain_garbage(head: bytes, expected: str) -> str:
     if _HTML.search(head):
         return f"an HTML page came instead: {_start(head)}"
     fatal = _FATAL.search(head)
@@ -52,7 +52,7 @@ def _plain_garbage(head: bytes) -> str:
         return f"failed: {_start(message.group(1) if message else line)}"
     if _USAGE.search(head):
         return "this release does not know the command; it printed its usage"
-    return f"expected JSON, got: {_start(head)}"
+    return f"expected {expected}, got: {_start(head)}"
 
 
 def _start(text: bytes) -> str:
@@ -69,6 +69,8 @@ def decode_json(stdout: bytes, kind: type[T], what: str) -> T:
     try:
         return msgspec.json.decode(stdout, type=kind, strict=False)
     except msgspec.ValidationError as error:
+        if _ERROR_OBJECT.match(stdout):
+            raise ParseError(describe_garbage(stdout, what)) from None
         raise ParseError(f"{what}: unexpected shape: {error}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError):
         raise ParseError(describe_garbage(stdout, what)) from None
