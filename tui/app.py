@@ -193,6 +193,11 @@ class CiltopApp(App[None]):
 
     # Keys
 
+    def action_command(self) -> None:
+        """Type a command."""
+        if isinstance(self.screen, LiveScreen):
+            self.screen.open_command_line()
+
     def action_help(self) -> None:
         """Show all keys and commands."""
         self._open_help()
@@ -217,11 +222,9 @@ class CiltopApp(App[None]):
         self._redraw()
 
     def action_refresh(self) -> None:
-        """Read the chosen node again, before its turn."""
-        node = self.home.chosen
-        if node is not None:
-            self.home.focus_teller.tell_again()
-            self.say(f"reading {node.name} again")
+        """Read every node again now, the chosen one first."""
+        self.desk.controls.refresh()
+        self.say("reading every node again")
 
     def action_copy(self) -> None:
         """Copy the row under the cursor; OSC 52 reaches the clipboard over SSH too."""

@@ -101,6 +101,8 @@ KEYS: tuple[KeyEntry, ...] = (
         "back",
         "Leave what is open: a view, a filter, a full screen; then home.",
         Scope.EVERYWHERE,
+        is_in_footer=True,
+        footer_priority=0,
         is_in_palette=False,
     ),
     KeyEntry(
@@ -217,7 +219,7 @@ KEYS: tuple[KeyEntry, ...] = (
         ("r",),
         "r",
         "re-read",
-        "Read the chosen node again now, before its turn.",
+        "Read every node again now, the chosen one first.",
         Scope.EVERYWHERE,
     ),
     KeyEntry(

@@ -27,6 +27,9 @@ class HandControls:
     def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
         self.calls.append(("focus", chosen, marked))
 
+    def refresh(self) -> None:
+        self.calls.append(("refresh",))
+
     def request_count(self, node: NodeUid, map_name: str) -> None:
         self.calls.append(("count", node, map_name))
 

@@ -29,6 +29,10 @@ class Controls(Protocol):
         """Tell which nodes the person looks at."""
         ...
 
+    def refresh(self) -> None:
+        """Ask for everything to be read now."""
+        ...
+
     def request_count(self, node: NodeUid, map_name: str) -> None:
         """Ask for one map to be counted in place now."""
         ...

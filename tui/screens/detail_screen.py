@@ -8,6 +8,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
 
+from tui.keymap import Scope
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.fleet import NodeSummary
@@ -112,6 +113,8 @@ class DetailPanel(Panel):
 
 class DetailScreen(LiveScreen):
     """Shows one detail over the whole screen."""
+
+    SCOPES = (Scope.EVERYWHERE,)
 
     def __init__(self, desk: Desk, source: DetailSource, node: NodeSummary | None = None) -> None:
         super().__init__(desk)

@@ -15,7 +15,7 @@ from tui.screens.faults import Fault
 from tui.screens.finding_rows import severity_word
 from tui.screens.fleet import NodeSummary
 from tui.screens.map_rows import forecast_words, map_name, origin_words
-from tui.screens.map_words import map_remarks, map_trouble
+from tui.screens.map_words import map_trouble, map_verdict
 from tui.screens.marks import SEVERITY_TONES
 from tui.screens.service_rows import FAULT_SEVERITIES
 from widgets.bars import sparkline
@@ -117,9 +117,9 @@ def _map_comparisons(usage: MapUsage) -> list[DetailLine]:
     if usage.sync_failure:
         failing = Span(usage.sync_failure, Tone.ERROR)
         lines.append(value("sync fails", failing, f"controller bpf-map-sync-{usage.name}"))
-    remarks = map_remarks(usage)
-    if "leaked" in remarks:
-        lines.append(value("verdict", remarks.rsplit(", ", 1)[-1]))
+    verdict = map_verdict(usage)
+    if verdict:
+        lines.append(value("verdict", verdict))
     return lines
 
 

@@ -56,9 +56,3 @@ class FocusTeller:
         if wanted != self._told:
             self._told = wanted
             self._controls.focus(*wanted)
-
-    def tell_again(self) -> None:
-        """Have the chosen node read anew: it is looked away from, and looked at again."""
-        if self.chosen is not None:
-            self._controls.focus(None, self.marked - {self.chosen})
-            self._controls.focus(self.chosen, self.marked)

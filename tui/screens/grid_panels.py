@@ -11,7 +11,7 @@ from tui.screens.feature_rows import FEATURE_COLUMNS, feature_rows
 from tui.screens.finding_rows import FINDING_COLUMNS, finding_rows, keyed_faults
 from tui.screens.fleet import NodeSummary
 from tui.screens.marks import counts_badge
-from tui.screens.notes import section_note
+from tui.screens.notes import NO_NODE, section_note
 from tui.screens.panel import GridPanel
 from tui.screens.service_rows import (
     FAULT_SEVERITIES,
@@ -43,7 +43,7 @@ class ServicesPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's faulty frontends, then the healthy Services."""
         if node is None:
-            self.grid.set_rows((), StateNote(NoteKind.EMPTY, "no node is chosen"))
+            self.grid.set_rows((), NO_NODE)
             return
         reading = node.facts.services
         services = board.snapshot.cluster.services.value
@@ -100,7 +100,7 @@ class FeaturesPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's features."""
         if node is None:
-            self.grid.set_rows((), StateNote(NoteKind.EMPTY, "no node is chosen"))
+            self.grid.set_rows((), NO_NODE)
             return
         reading = node.facts.features
         if self._built_from is not reading.value:
@@ -139,7 +139,7 @@ class FindingsPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's faults."""
         if node is None:
-            self.grid.set_rows((), StateNote(NoteKind.EMPTY, "no node is chosen"))
+            self.grid.set_rows((), NO_NODE)
             return
         loading = StateNote(NoteKind.LOADING, f"reading {node.name}")
         nothing = StateNote(NoteKind.EMPTY, f"nothing wrong is seen on {node.name}")

@@ -68,8 +68,12 @@ def _items(
         items.append(_plain(f"k8s {version}", 6))
     if fleet.releases:
         items.append(_releases(fleet))
-    items.append(_nodes(fleet))
+    if fleet.nodes or snapshot.is_complete:
+        items.append(_nodes(fleet))
     items.append(_freshness(snapshot.health, now))
+    if snapshot.gaps:
+        words = f"{symbols().unknown} {wording.counted(len(snapshot.gaps), 'gap')} :gaps"
+        items.append(HeaderItem((Span(words, Tone.WARNING),), (), 1))
     if fleet.harms or fleet.warnings:
         items.append(_severities(fleet))
     return items

@@ -51,6 +51,7 @@ def _binding(entry: KeyEntry) -> Binding:
 def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
     """Return the footer for some scopes."""
     wanted = frozenset(scopes)
+    is_home = Scope.HOME in wanted
     return [
         FooterItem(
             entry.shown,
@@ -60,7 +61,7 @@ def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
             is_at_right=entry.id == "pause",
         )
         for entry in KEYS
-        if entry.is_in_footer and entry.scope in wanted
+        if entry.is_in_footer and entry.scope in wanted and (entry.id != "back" or not is_home)
     ]
 
 
@@ -196,8 +197,8 @@ class LiveScreen(Screen[None]):
         self.typing_line.open_filter(self.panel)
         self.add_class("-typing")
 
-    def action_command(self) -> None:
-        """Type a command."""
+    def open_command_line(self) -> None:
+        """Let the person type a command."""
         self.typing_line.open_command()
         self.add_class("-typing")
 

@@ -46,13 +46,21 @@ def map_remarks(usage: MapUsage) -> str:
         remarks.append(f"agent says {wording.count(usage.agent_entries)}")
     if usage.wanted_entries is not None:
         remarks.append(f"{wording.count(usage.wanted_entries)} wanted")
-    if usage.duplicate_entries:
-        remarks.append(f"{wording.count(usage.duplicate_entries)} duplicates: leaked")
-    elif usage.duplicate_entries == 0 and usage.is_full:
-        remarks.append("no duplicates: too small, not leaked")
+    verdict = map_verdict(usage)
+    if verdict:
+        remarks.append(verdict)
     if usage.sync_failure:
         remarks.append(f"sync fails: {usage.sync_failure}")
     return ", ".join(remarks)
+
+
+def map_verdict(usage: MapUsage) -> str:
+    """Return whether a backend map leaked or is too small, where its duplicates are known."""
+    if usage.duplicate_entries:
+        return f"{wording.count(usage.duplicate_entries)} duplicates: leaked"
+    if usage.duplicate_entries == 0 and usage.is_full:
+        return "no duplicates: too small, not leaked"
+    return ""
 
 
 def worst_map(maps: tuple[MapUsage, ...]) -> MapUsage | None:

@@ -10,7 +10,7 @@ from tui.screens.fleet import NodeSummary
 from tui.screens.map_rows import MapRows, MapSort
 from tui.screens.map_words import map_trouble
 from tui.screens.marks import counts_badge, joined
-from tui.screens.notes import section_note
+from tui.screens.notes import NO_NODE, section_note
 from tui.screens.panel import Panel
 from widgets.filters import Filter
 from widgets.maps_view import MapsView
@@ -68,7 +68,7 @@ class MapsPanel(Panel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's maps."""
         if node is None:
-            self._maps, self._note = (), StateNote(NoteKind.EMPTY, "no node is chosen")
+            self._maps, self._note = (), NO_NODE
             self._draw()
             return
         reading = node.facts.maps

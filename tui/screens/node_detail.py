@@ -24,10 +24,12 @@ _STATE_TONES = {
 def node_detail(node: NodeSummary, now: float) -> Detail:
     """Return a node's identity, agent, health, faults and how each section was read."""
     facts = node.facts
-    lines = [
-        sentence(f"{severity_symbol(fault.severity)} {fault.title}", SEVERITY_TONES[fault.severity])
-        for fault in node.faults
-    ]
+    lines = []
+    for fault in node.faults:
+        text = f"{severity_symbol(fault.severity)} {fault.title}"
+        lines.append(sentence(text, SEVERITY_TONES[fault.severity]))
+        if fault.detail:
+            lines.append(sentence(f"  {fault.detail}", Tone.MUTED))
     lines += [
         *([empty_line()] if lines else []),
         heading("Node"),

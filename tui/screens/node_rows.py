@@ -24,7 +24,7 @@ from widgets.grid_rows import GridColumn, GridRow, SortKey
 from widgets.symbols import symbols
 from widgets.tones import CellText, Span, Tone
 
-SPARK_CELLS = 8
+SPARK_CELLS = 6
 _KERNEL_NUMBERS = re.compile(r"\d[\d.]*(?:-\d[\d.]*)*(?![^-.])")
 NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
@@ -34,7 +34,7 @@ NODE_COLUMNS = (
     GridColumn("kernel", "KERNEL", 8, 18, priority=6),
     GridColumn("worst_map", "WORST MAP", 15, 24, priority=1, sorts_descending=True),
     GridColumn("fill", "FILL", 4, 4, align="right", sorts_descending=True),
-    GridColumn("trend", "30 MIN", 6, 8, priority=7, is_sortable=False),
+    GridColumn("trend", "30 MIN", 6, 6, priority=7, is_sortable=False),
     GridColumn("missing", "MISSING", 7, 9, align="right", sorts_descending=True),
     GridColumn("issues", "ISSUES", 6, 12, priority=2, sorts_descending=True),
     GridColumn("age", "AGE", 6, 8, align="right", priority=5, sorts_descending=True),

@@ -13,13 +13,15 @@ from widgets.state_note import NoteKind, StateNote
 
 T = TypeVar("T")
 
+NO_NODE = StateNote(NoteKind.EMPTY, "no node is chosen")
+
 
 def section_note(
     node: NodeSummary | None, reading: Reading[T], now: float, stale_seconds: float
 ) -> StateNote | None:
     """Return what to say above or instead of a section's rows; None while they are current."""
     if node is None:
-        return StateNote(NoteKind.EMPTY, "no node is chosen")
+        return NO_NODE
     age = reading.age_seconds(now)
     old = "" if age is None else f", shown as of {wording.ago(age)}"
     if reading.state is ReadingState.DENIED:
@@ -76,7 +78,7 @@ def nodes_note(snapshot: Snapshot) -> StateNote | None:
 def log_note(node: NodeSummary | None, now: float) -> StateNote | None:
     """Return what to say above or instead of the log's lines."""
     if node is None:
-        return StateNote(NoteKind.EMPTY, "no node is chosen")
+        return NO_NODE
     facts = node.facts
     if facts.log_error:
         is_refusal = "pods/log" in facts.log_error or "forbidden" in facts.log_error.lower()

@@ -102,8 +102,9 @@ class PanelStack(Vertical):
         self.query_one(TabStrip).show(view)
 
     def _state_of(self, panel: Panel, board: Board) -> str:
-        age = "" if self._node is None else panel.age(self._node, board.now)
-        return joined(panel.description, age)
+        if self._node is None:
+            return ""
+        return joined(panel.description, panel.age(self._node, board.now))
 
 
 def node_title(node: NodeSummary | None, now: float) -> str:
