@@ -18,9 +18,11 @@ from tui.simulator.model import (
     SharedMaps,
     SimNode,
     container_id_from,
+    count_problem,
     number_from,
     uuid_from,
 )
+from tui.simulator.noise import earlier_problems
 from tui.simulator.objects import KubeObject
 from tui.simulator.scenarios import NodeGroup, Quirk, QuirkKind, Scenario, scaled
 from tui.simulator.seedservices import ServiceFactory, service_specs
@@ -172,6 +174,7 @@ class AgentBuilder:
             started_at=started_at,
             ready_at=started_at + BOOT_SECONDS,
             maps=maps,
+            problems=earlier_problems(node, release, age),
             is_stopped=node.quirk(QuirkKind.AGENT_DOWN) is not None,
         )
         node.pod_name = pod_name(node.daemonset, f"{self._seed}/{node.name}/0")
@@ -182,9 +185,11 @@ class AgentBuilder:
         failed = list(maps.balancer.failures.values())
         if failed:
             node.agent.failing_since = node.agent.ready_at
-            self.start_messages[node.name] = [
+            self.start_messages[node.name] = messages = [
                 failure_message(release, failure, node.address) for failure in failed
             ]
+            for message in messages:
+                count_problem(node.agent, message)
 
     def _maps(self, node: SimNode, release: AgentRelease, config: RunningConfig) -> SharedMaps:
         capacity = config.size(Sizing.LOAD_BALANCING)

@@ -121,7 +121,6 @@ class Fleet:
         if node.quirk(QuirkKind.EXEC_BROKEN):
             text = b"OCI runtime exec failed: exec failed: unable to start container process\n"
             return CommandResult(b"", text, 126, 0.2)
-        self._restarter.ensure_log(node, now)
         context = Context(self._occupancy, self.kubernetes_version, now)
         asked = parse_argv(argv)
         if asked and not node.quirk(QuirkKind.NO_SHELL):

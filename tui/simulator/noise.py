@@ -320,14 +320,31 @@ def unsupported_termination(release: AgentRelease) -> Message:
     return Message("error", text, subsystem, module)
 
 
-def history(node: SimNode, agent: Agent, now: float, lines_per_hour: float) -> None:
-    """Write the noise of the hours before the simulation began, sparser the older it is."""
+def history(node: SimNode, agent: Agent, now: float, lines: int) -> None:
+    """Write the noise of the hours before somebody looked, sparser the older it is."""
     dice = random.Random(number_from(f"history/{node.name}/{agent.container_id}"))  # noqa: S311  made-up log lines
     age = now - agent.ready_at
-    if age <= 60:
+    if age <= 60 or not lines:
         return
-    hours = min(age / 3600, 6.0)
-    moments = [now - dice.random() * hours * 3600 for _ in range(int(lines_per_hour * hours))]
-    moments += [now - dice.random() * age for _ in range(12)]
-    for moment in sorted(moment for moment in moments if moment > agent.ready_at + 30):
+    recent = min(age, 3 * 3600)
+    moments = [now - dice.random() * recent for _ in range(lines)]
+    moments += [now - dice.random() * age for _ in range(lines // 4)]
+    for moment in sorted(moment for moment in moments if moment > agent.ready_at + 60):
         write_noise(node, agent, moment, dice, False)
+
+
+def earlier_problems(
+    node: SimNode, release: AgentRelease, age: float
+) -> dict[tuple[str, str], int]:
+    """Return the agent's counter of warnings and errors before the simulation began."""
+    days = age / 86400
+    warning, error = release.metric_levels
+    if release.log_format is LogFormat.SLOG:
+        found = {(warning, "unspecified"): 5 + int(days * 3), (error, "unspecified"): int(days / 2)}
+    else:
+        found = {
+            (warning, "endpoint"): 2 + int(days * 2) + node.variant % 5,
+            (warning, "k8s"): int(days) + node.variant % 3,
+            (error, "endpoint"): int(days / 2),
+        }
+    return {key: count for key, count in found.items() if count}

@@ -25,6 +25,7 @@ from tui.simulator.objects import KubeObject, ObjectReaderWriter
 from tui.simulator.scenarios import Scenario
 
 FATAL_AFTER_SECONDS = 0.4
+MAX_HISTORY_LINES = 40
 SIGTERM_LINES: dict[int, tuple[Message, ...]] = {
     11: (
         Message("info", "Exiting due to signal", "daemon", "", (("signal", "terminated"),)),
@@ -54,6 +55,7 @@ class Restarter:
         self._start_messages = start_messages
         self._fresh: dict[tuple[object, ...], SharedMaps] = {}
         self._count = 0
+        self._history_lines = int(min(MAX_HISTORY_LINES, 3 * scenario.noise_lines_per_hour))
         self.starting: list[SimNode] = []
         """Nodes whose agent has not programmed its Services yet."""
 
@@ -64,13 +66,16 @@ class Restarter:
             return AgentLog(now, (), {})
         if agent.log is None:
             agent.log = self._new_log(node, agent)
+            counted = dict(agent.problems)
             fatal = fatal_message(agent.release, agent.config)
             if node.is_looping and fatal:
                 self._crash(node, agent, fatal)
                 node.previous_log = self._previous_crash(node, agent, fatal)
             else:
                 self._write_start(node, agent)
-                noise.history(node, agent, now, self._scenario.noise_lines_per_hour)
+                noise.history(node, agent, now, self._history_lines)
+            # What happened before somebody looked is in the counter already.
+            agent.problems = counted
         return agent.log
 
     def replace(self, node: SimNode, now: float) -> KubeObject:

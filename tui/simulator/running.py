@@ -24,6 +24,7 @@ REPEAT_SECONDS = 60.0
 MAX_LINES_PER_SECOND = 6.0
 """Of the noise of a big fleet, so that its logs stay small."""
 LONGEST_STEP_SECONDS = 30
+MAX_STORMS = 12
 
 
 class Happenings:
@@ -244,7 +245,7 @@ class Happenings:
                 self._write_storm(second, dice.random)
 
     def _write_storm(self, second: int, luck: Callable[[], float]) -> None:
-        stormy = self._fleet.nodes[::4][:50]
+        stormy = self._fleet.nodes[::4][:MAX_STORMS]
         for node in stormy:
             for _ in range(int(self._fleet.scenario.storm_lines_per_second)):
                 self._write_line(node, second, luck, True)

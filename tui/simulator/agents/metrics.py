@@ -35,11 +35,19 @@ class Metric:
 def metrics(node: SimNode, agent: Agent, occupancy: Occupancy, now: float) -> list[Metric]:
     """Return the series, sorted by name and labels as the agent prints them."""
     found = [
+        *slow_metrics(node, agent, occupancy, now),
+        *traffic(node, agent, now),
+        *_process(node, agent, now),
+    ]
+    return sorted(found, key=lambda metric: (metric.name, metric.labels))
+
+
+def slow_metrics(node: SimNode, agent: Agent, occupancy: Occupancy, now: float) -> list[Metric]:
+    """Return the series of maps, which change with the maps and every 30 s."""
+    found = [
         *_capacities(agent),
         *_operations(node, agent),
         *pressures(node, agent, occupancy, now),
-        *traffic(node, agent, now),
-        *_process(node, agent, now),
     ]
     return sorted(found, key=lambda metric: (metric.name, metric.labels))
 
@@ -180,10 +188,19 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
 
 
 def to_json(found: list[Metric]) -> bytes:
-    """Return `-o json`; labels and a value of zero are left out, as Go's omitempty does."""
-    if not found:
-        return b"null\n\n"
-    return ("[\n" + ",\n".join(_object(metric) for metric in found) + "\n]\n\n").encode()
+    """Return `-o json`."""
+    return array([objects(found)])
+
+
+def objects(found: list[Metric]) -> bytes:
+    """Return series as JSON objects; labels and a value of zero are left out (omitempty)."""
+    return ",\n".join(_object(metric) for metric in found).encode()
+
+
+def array(parts: list[bytes]) -> bytes:
+    """Return a JSON array of such objects; Go prints `null` for an empty one."""
+    body = b",\n".join(part for part in parts if part)
+    return b"[\n" + body + b"\n]\n\n" if body else b"null\n\n"
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,6 @@ from tui.cilium.frames import (
     Frame,
     encode_frames,
 )
-from tui.cilium.script import METRIC_PATTERN
 from tui.simulator.agents import kernelfacts, mapshow, metrics
 from tui.simulator.agents.gojson import indented
 from tui.simulator.agents.status import status
@@ -141,10 +140,25 @@ def _pins(node: SimNode, agent: Agent, context: Context) -> Answer:
 
 
 def _metrics(node: SimNode, agent: Agent, context: Context) -> Answer:
-    pattern = metrics.compiled(METRIC_PATTERN)
-    found = metrics.metrics(node, agent, context.occupancy, context.now)
-    chosen = [metric for metric in found if pattern and pattern.search(metric.name)]
-    return Answer(metrics.to_json(chosen), seconds=0.1)
+    balancer = agent.maps.balancer
+    version = (
+        balancer.version,
+        sum(balancer.refused_updates.values()),
+        int(context.now / metrics.COUNTED_EVERY_SECONDS),
+    )
+
+    def make() -> bytes:
+        return metrics.objects(metrics.slow_metrics(node, agent, context.occupancy, context.now))
+
+    # In the order of their names, those of maps come before those of traffic.
+    growing = [
+        metric
+        for metric in metrics.traffic(node, agent, context.now)
+        if not metric.name.endswith("bytes_total")
+    ]
+    growing.sort(key=lambda metric: (metric.name, metric.labels))
+    parts = [_kept(node, agent, "metrics", version, make), metrics.objects(growing)]
+    return Answer(metrics.array(parts), seconds=0.1)
 
 
 def _services4(node: SimNode, agent: Agent, context: Context) -> Answer:
