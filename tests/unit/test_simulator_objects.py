@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from tui.simulator.eventlog import EventExpiry, record_event
 from tui.simulator.objects import (
+    MAX_HISTORY,
     ChangeType,
     KubeObject,
     ObjectStore,
@@ -90,3 +92,27 @@ def test_timestamps_go_there_and_back() -> None:
     assert seconds_of("2026-11-22T07:27:00.894868Z") == pytest.approx(1795332420.894868)
     assert seconds_of("yesterday") is None
     assert seconds_of(None) is None
+
+
+def test_events_expire_after_an_hour() -> None:
+    now = [1_000_000.0]
+    store = ObjectStore(clock=lambda: now[0])
+    old = {"creationTimestamp": timestamp(now[0] - 90_000)}
+    store.seed([("events", {"metadata": {"name": "old", "namespace": "default", **old}})])
+    expiry = EventExpiry(store)
+    record_event(store, store.apply("pods", pod("a")), "kubelet", "Started", "Started container")
+    for seconds in (1_800.0, 3_700.0):
+        now[0] = 1_000_000.0 + seconds
+        expiry.step(now[0])
+        assert len(store.list("events")) == (2 if seconds < 3_600 else 1)
+    assert store.get("events", "default", "old") is not None
+
+
+def test_a_long_history_forgets_its_start() -> None:
+    store = ObjectStore()
+    start = store.apply("pods", pod("a"))["metadata"]["resourceVersion"]
+    for number in range(2 * MAX_HISTORY + 10):
+        store.apply("pods", pod("a", number=str(number)))
+    with pytest.raises(VersionGoneError):
+        store.shelf("pods").since(int(start))
+    assert len(store.shelf("pods").since(store.current_version - MAX_HISTORY)) == MAX_HISTORY

@@ -41,6 +41,7 @@ class DaemonSetController:
         self._dirty: set[tuple[str, str]] = set()
         for daemon_set in store.list("daemonsets"):
             self._adopt(daemon_set)
+            self._dirty.add((daemon_set["metadata"]["namespace"], daemon_set["metadata"]["name"]))
         store.shelf("daemonsets").listeners.append(self._on_daemon_set)
         store.shelf("pods").listeners.append(self._on_pod)
 

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
-from tui.simulator.objects import KubeObject, ObjectStore, timestamp
+from tui.simulator.objects import KubeObject, ObjectStore, seconds_of, timestamp
+
+EVENT_TTL_SECONDS = 3_600.0
+"""--event-ttl of kube-apiserver."""
+_SWEEP_SECONDS = 60.0
+
+
+class EventExpiry:
+    """Deletes Events an hour after they were written; those the cluster started with stay."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._started_at = self._next_at = store.clock()
+
+    def step(self, now: float) -> None:
+        """Delete what has expired, once a minute."""
+        if now < self._next_at:
+            return
+        self._next_at = now + _SWEEP_SECONDS
+        for event in self._store.list("events"):
+            metadata = event["metadata"]
+            written_at = seconds_of(metadata["creationTimestamp"]) or 0.0
+            if self._started_at <= written_at < now - EVENT_TTL_SECONDS:
+                self._store.delete("events", metadata.get("namespace"), metadata["name"])
 
 
 def record_event(

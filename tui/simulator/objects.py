@@ -22,7 +22,7 @@ import msgspec
 KubeObject: TypeAlias = dict[str, Any]
 """A Kubernetes object as the API sends it; its fields differ by kind."""
 
-MAX_HISTORY = 8_192
+MAX_HISTORY = 2_048
 """Changes kept per resource for watches that start in the past; older versions are gone (410)."""
 
 FIRST_VERSION = 1_000

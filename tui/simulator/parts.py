@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tui.simulator.daemonset import DaemonSetController
+from tui.simulator.eventlog import EventExpiry
 from tui.simulator.faults import Faults
 from tui.simulator.fleetlike import FleetLike
 from tui.simulator.listing import Listing
@@ -62,6 +63,7 @@ class ServerParts:
     writing: Writing
     pods: PodLife
     daemon_sets: DaemonSetController
+    events: EventExpiry
     ticker: Ticker = field(default_factory=Ticker)
     watches: set[asyncio.Timeout] = field(default_factory=set)
     """The time limits of the watches that run now; moved to now, they end the watch."""
@@ -73,6 +75,7 @@ class ServerParts:
         self.daemon_sets.step()
         self.pods.step(now)
         self.daemon_sets.step()
+        self.events.step(now)
         self.ticker.pulse()
 
     def drop_watches(self) -> None:
@@ -106,7 +109,7 @@ def assemble(
     pods.decorate = daemon_sets.decorate
     parts = ServerParts(
         fleet, faults, permissions, pace, clock, store, surface, listing,
-        Writing(store, listing, pods.terminate), pods, daemon_sets,
+        Writing(store, listing, pods.terminate), pods, daemon_sets, EventExpiry(store),
     )  # fmt: skip
     faults.on_drop_watches.append(parts.drop_watches)
     faults.on_expire.append(parts.expire)
