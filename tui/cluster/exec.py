@@ -185,8 +185,8 @@ class ExecCall:
             return self._exit_code(status)
         if kind is WSMsgType.ERROR:
             raise ExecError(f"exec in {self._name}: the connection broke: {channel.exception()}")
-        if channel.protocol == PROTOCOLS[-1] and channel.close_code == 1000:
-            return 0  # this protocol says nothing on success
+        if channel.protocol in {PROTOCOLS[-1], None} and channel.close_code == 1000:
+            return 0  # without a version the protocol says nothing on success
         raise ExecError(
             f"exec in {self._name}: the stream ended (code {channel.close_code}) "
             "before the command's exit code came"
