@@ -91,11 +91,13 @@ def test_reads_ipv6_maps() -> None:
         rows = [backend_row(7, address, is_v3=is_v3, state=1)]
         found = decode_backends(MapDump("cilium_lb6_backends", rows))
         assert found[7][:4] == ("fd00::1:2", 8080, "SCTP", BackendState.TERMINATING)
-    held = held_services(
-        [MapDump(V6, [service_row(("fd00:10::1", 80, 6), count=1)]), MapDump(V4, [])], []
-    )
+    services = [MapDump(V6, [service_row(("fd00:10::1", 80, 6), count=1)]), MapDump(V4, [])]
+    backends = [MapDump(f"cilium_lb{family}_backends_v3", []) for family in (4, 6)]
+    held = held_services(services, backends)
     assert held.frontends[0].address == Address("fd00:10::1", 80, "TCP")
     assert held.families == {4, 6}
+    assert held_services(services, backends[:1]).families == {4}
+    assert held_services(services, backends[:1]).frontends == ()
 
 
 def test_l7_redirects_and_local_redirects_are_told() -> None:

@@ -50,6 +50,7 @@ def test_pins_may_be_null_and_maps_unpinned() -> None:
     (only,) = parse_maps(text.encode())
     assert (only.pin, only.max_entries, only.memory_bytes) == ("cilium_lxc", 9, None)
     assert parse_maps(b'[{"id":1,"type":"hash","pinned":[]}]') == ()
+    assert parse_maps(b"[]\n") == ()
 
 
 def test_pins_of_others_and_hostile_names_are_left_out() -> None:

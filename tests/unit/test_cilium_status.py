@@ -69,21 +69,21 @@ def test_an_absent_replacement_is_unknown_not_off(version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("features", "coverage"),
+    ("release", "features", "coverage"),
     [
-        ({"socketLB": {"enabled": True}, "bpfSocketLBHostnsOnly": True}, "Hostns-only"),
-        ({"socketLB": {"enabled": True}, "socketLBTracing": {}}, "Full"),
-        ({"socketLB": {"enabled": True}}, ""),
-        ({"socketLB": {}, "bpfSocketLBHostnsOnly": True}, ""),
+        ("1.13.12", {"socketLB": {"enabled": True}, "bpfSocketLBHostnsOnly": True}, "Hostns-only"),
+        ("1.14.16", {"socketLB": {"enabled": True}}, "Full"),
+        ("1.13.12", {"socketLB": {"enabled": True}, "socketLBTracing": {}}, ""),
+        ("1.17.5", {"socketLB": {}, "bpfSocketLBHostnsOnly": True}, ""),
     ],
 )
 def test_coverage_is_unknown_before_the_release_tells(
-    features: dict[str, Any], coverage: str
+    release: str, features: dict[str, Any], coverage: str
 ) -> None:
     section = {"kube-proxy-replacement": {"mode": "True", "features": features}}
-    proxy = parse_status(encoded(**section)).kube_proxy_replacement
-    assert proxy is not None
-    assert proxy.socket_lb_coverage == coverage
+    status = parse_status(encoded(cilium={"state": "Ok", "msg": release}, **section))
+    assert status.kube_proxy_replacement is not None
+    assert status.kube_proxy_replacement.socket_lb_coverage == coverage
 
 
 def test_reads_what_moved_between_releases() -> None:

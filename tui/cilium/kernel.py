@@ -102,43 +102,44 @@ def parse_kernel(stdout: bytes) -> KernelFacts:
     release = next((words[1] for words in lines if words[0] == "release" and len(words) > 1), None)
     if release is None:
         raise ParseError(describe_garbage(stdout, "kernel probe", "its release"))
-    files = [words[1] for words in lines if words[0] == "configfile" and len(words) > 1]
+    files = _named(lines, "configfile")
     modules = [words for words in lines if words[0] == "module" and len(words) > 2]
     configs = {
         str(words[1]): CleanText(words[2].strip('"'))
         for words in lines
         if words[0] == "config" and len(words) > 2 and _CONFIG_NAME.fullmatch(words[1])
     }
+    sysctls = {
+        words[1]: " ".join(words[2:]) for words in lines if words[0] == "sysctl" and len(words) > 1
+    }
     return KernelFacts(
         release=release,
         configs=MappingProxyType(configs),
         # A file that names none of the options was not really read (no gzip in the container).
         config_file=next((path for path in files if path != "-"), None) if configs else None,
-        symbols=MappingProxyType(
-            {
-                words[1]: CleanText(words[2].strip("[]")) if len(words) > 2 else CleanText("")
-                for words in lines
-                if words[0] == "symbol" and len(words) > 1
-            }
-        ),
-        is_kallsyms_readable=any(words[:2] == ["kallsyms", "readable"] for words in lines),
+        symbols=MappingProxyType(_symbols(lines)),
+        is_kallsyms_readable="readable" in _named(lines, "kallsyms"),
         loaded_modules=MappingProxyType(
             {words[1]: _number(words[3:]) for words in modules if words[2] == "loaded"}
         ),
-        is_module_list_read=any(words[0] == "modules" for words in lines),
+        is_module_list_read=bool(_named(lines, "modules")),
         builtin_modules=frozenset(words[1] for words in modules if words[2] == "builtin"),
         loadable_modules=frozenset(words[1] for words in modules if words[2] == "dep"),
-        sysctls=MappingProxyType(
-            {
-                words[1]: CleanText(" ".join(words[2:]))
-                for words in lines
-                if words[0] == "sysctl" and len(words) > 2
-            }
-        ),
-        nfs_servers=sum(
-            words[0] == "nfsfs" and len(words) > 2 and words[1] != "NV" for words in lines
-        ),
+        sysctls=MappingProxyType({key: CleanText(text) for key, text in sysctls.items() if text}),
+        nfs_servers=sum(version != "NV" for version in _named(lines, "nfsfs")),
     )
+
+
+def _named(lines: Iterable[list[CleanText]], kind: str) -> list[CleanText]:
+    return [words[1] for words in lines if words[0] == kind and len(words) > 1]
+
+
+def _symbols(lines: Iterable[list[CleanText]]) -> dict[str, CleanText]:
+    return {
+        words[1]: CleanText(words[2].strip("[]")) if len(words) > 2 else CleanText("")
+        for words in lines
+        if words[0] == "symbol" and len(words) > 1
+    }
 
 
 def _words(stdout: bytes) -> Iterator[list[CleanText]]:

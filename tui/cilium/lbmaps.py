@@ -241,15 +241,17 @@ def _frontend(
 
 
 def held_services(services: Iterable[MapDump], backends: Iterable[MapDump]) -> HeldServices:
-    """Put the maps of both families together.
+    """Put the maps of both families together; a family needs both of its maps.
 
     Raises:
         ParseError: a dump is not what its map holds.
     """
-    parts = [decode_services(dump) for dump in services]
     by_id: dict[int, HeldBackend] = {}
+    families: set[int] = set()
     for dump in backends:
         by_id.update(decode_backends(dump))
+        families.add(6 if "lb6" in dump.pin else 4)
+    parts = [part for part in map(decode_services, services) if part.families <= families]
     return HeldServices(
         frontends=tuple(frontend for part in parts for frontend in part.frontends),
         backends=by_id,

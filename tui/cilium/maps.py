@@ -86,7 +86,8 @@ def parse_maps(stdout: bytes) -> tuple[KernelMap, ...]:
         ParseError: there is no map at all in it.
     """
     maps: dict[str, KernelMap] = {}
-    is_anything_read = False
+    # A machine without any map prints an empty array.
+    is_anything_read = stdout.split() == [b"[]"]
     for item in _items(stdout):
         is_anything_read = True
         for path in item.pinned or ():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tui.cilium.output import convert, section
+from tui.cilium.releases import Release
 from tui.model.agent import KubeProxyReplacement, NodePort
 from tui.safety import CleanText, clean
 
@@ -42,7 +43,7 @@ class _Replacement(msgspec.Struct):
 
 
 def parse_kube_proxy_replacement(
-    sections: Mapping[str, msgspec.Raw],
+    sections: Mapping[str, msgspec.Raw], release: Release | None
 ) -> KubeProxyReplacement | None:
     """Read the object, or return None where there is none: unknown, not off.
 
@@ -57,7 +58,7 @@ def parse_kube_proxy_replacement(
         mode=clean(mode),
         is_enabled=(_ENABLED | _DISABLED).get(mode.lower()),
         socket_lb=_socket_lb(features),
-        socket_lb_coverage=_coverage(features),
+        socket_lb_coverage=_coverage(features, release),
         socket_lb_tracing=_flag(features, "socketLBTracing"),
         devices=_devices(found),
         device_addresses=_device_addresses(found),
@@ -82,17 +83,17 @@ def _socket_lb(features: Mapping[str, msgspec.Raw]) -> bool | None:
     return _flag(features, "hostReachableServices") if found is None else found
 
 
-def _coverage(features: Mapping[str, msgspec.Raw]) -> CleanText:
-    """Read `bpfSocketLBHostnsOnly`: absent is full where the release has `socketLBTracing` (1.14).
+def _coverage(features: Mapping[str, msgspec.Raw], release: Release | None) -> CleanText:
+    """Read `bpfSocketLBHostnsOnly`: from 1.14 an absent key means that all is covered.
 
-    Before 1.14 the key does not exist and the coverage is unknown from the status.
+    Older releases need not print it, and then only the configuration tells.
     """
     if not _socket_lb(features):
         return CleanText("")
     raw = features.get("bpfSocketLBHostnsOnly")
     if raw is not None and convert(raw, bool):
         return CleanText("Hostns-only")
-    if raw is not None or "socketLBTracing" in features:
+    if raw is not None or (release is not None and release.at_least(1, 14)):
         return CleanText("Full")
     return CleanText("")
 

@@ -79,6 +79,7 @@ def parse_status(stdout: bytes, release: Release | None = None) -> AgentStatus:
     cilium = _component(sections, "cilium")
     if cilium is None:
         raise ParseError(f"{WHAT}: the JSON has no `cilium` state: is it the status of an agent?")
+    release = release or parse_release(cilium.message)
     controllers = section(sections, "controllers", list[msgspec.Raw]) or []
     bpf_maps = section(sections, "bpf-maps", _BpfMaps) or _BpfMaps()
     sizes = [convert(raw, _Size) for raw in bpf_maps.maps or ()]
@@ -88,7 +89,7 @@ def parse_status(stdout: bytes, release: Release | None = None) -> AgentStatus:
         kvstore=_component(sections, "kvstore"),
         failing_controllers=_failing(controllers),
         controllers_total=len(controllers),
-        kube_proxy_replacement=parse_kube_proxy_replacement(sections),
+        kube_proxy_replacement=parse_kube_proxy_replacement(sections, release),
         encryption_mode=_mode(sections, "encryption"),
         masquerading=_masquerading(sections),
         host_routing=_host_routing(sections),
@@ -96,7 +97,7 @@ def parse_status(stdout: bytes, release: Release | None = None) -> AgentStatus:
         routing=_routing(sections),
         map_sizes=map_sizes(
             ((size.name, size.size) for size in sizes if size and 0 < size.size < _INT_MAX),
-            release or parse_release(cilium.message),
+            release,
         ),
         dynamic_size_ratio=bpf_maps.ratio,
     )
