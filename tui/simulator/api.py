@@ -223,11 +223,10 @@ async def _exec(
         has_stderr=is_true(query.get("stderr")),
         is_tty=is_true(query.get("tty")),
     )
-    conditions = parts.faults.conditions
-    if node_name in conditions.denied_exec_nodes:
+    if node_name in parts.faults.conditions.denied_exec_nodes:
         scope = ForbiddenScope("", target.namespace or "", target.name)
         raise forbidden(parts.permissions.user, "create", target.right, scope)
-    delay = conditions.slow_nodes.get(node_name, 0.0)
+    delay = parts.faults.slow_nodes.get(node_name, 0.0)
     pace = ExecPace(delay, parts.pace.exec_scale, has_split_utf8)
     run = partial(_run, parts, target.name, container, argv)
     return await serve_exec(request, call, run, outlet, pace)

@@ -125,6 +125,11 @@ class Faults:
         self.on_drop_watches: list[Callable[[], None]] = []
         self.on_expire: list[Callable[[], None]] = []
 
+    @property
+    def slow_nodes(self) -> dict[str, float]:
+        """Seconds that every exec takes longer, by node name."""
+        return self.conditions.slow_nodes
+
     def add(self, fault: Fault) -> Fault:
         """Set a fault.
 
