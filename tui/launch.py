@@ -8,10 +8,122 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.errors import ConfigError
+from tui.config import Config
+from tui.errors import ConfigError, ConnectError
 
 if TYPE_CHECKING:
+    from tui.app import CiltopApp
+    from tui.cluster.access import ConnectionSettings
+    from tui.cluster.session import Session
+    from tui.collect.live import Connect
+    from tui.collect.settings import CollectSettings
+    from tui.collect.thread import CollectorThread
     from tui.simulator.server import SimulatorServer
+    from tui.store import Mailbox
+
+
+def run_live(config: Config) -> int:
+    """Show the cluster of the kubeconfig.
+
+    Raises:
+        KubeconfigError: there is none, it can't be read, or has no such context.
+    """
+    return _run_dashboard(config.for_context(_chosen_context(config)), config.text("kubeconfig"))
+
+
+def _chosen_context(config: Config) -> str | None:
+    """Return the context's name, or None inside a pod; fails before a screen is drawn.
+
+    Only YAML is read here: the Kubernetes client is imported after the first paint.
+    """
+    import asyncio
+
+    from tui.cluster.access import ConnectionSettings, load_access
+    from tui.cluster.kubeconfig import kubeconfig_paths, read_kubeconfig
+
+    kubeconfig, context = config.text("kubeconfig"), config.text("context")
+    merged = read_kubeconfig(kubeconfig_paths(kubeconfig))
+    if merged is not None:
+        return merged.choose(context).name
+    if kubeconfig or context or not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        asyncio.run(load_access(ConnectionSettings(kubeconfig, context)))
+    return None
+
+
+def run_demo(config: Config, arguments: argparse.Namespace) -> int:
+    """Show a simulated cluster, which runs as a process of its own."""
+    import asyncio
+
+    from tui.demo import SimulatorProcess
+
+    with SimulatorProcess(arguments.scenario, arguments.nodes, arguments.seed) as simulator:
+
+        async def connect_when_ready(settings: ConnectionSettings) -> Session:
+            from tui.cluster.connection import connect
+
+            await asyncio.to_thread(simulator.wait_ready)
+            return await connect(settings)
+
+        return _run_dashboard(config, str(simulator.kubeconfig), connect_when_ready)
+
+
+def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | None = None) -> int:
+    """Run the screens over a live source until they are left; return the exit code."""
+    from tui.app import CiltopApp
+    from tui.cluster.access import ConnectionSettings
+    from tui.collect.live import LiveSource, connect_session
+    from tui.collect.thread import CollectorThread
+    from tui.screens.settings import AppSettings
+    from tui.store import Mailbox, Store
+
+    connection = ConnectionSettings(
+        kubeconfig=kubeconfig,
+        context=config.text("context") if connect is None else None,
+        namespace=config.text("namespace"),
+    )
+    source = LiveSource(connection, _collect_settings(config), connect=connect or connect_session)
+    mailbox = Mailbox()
+    collector = CollectorThread(source, Store(), mailbox)
+    symbols = config.text("symbols")
+    app = CiltopApp(
+        mailbox,
+        collector,
+        AppSettings(
+            is_read_only=config.flag("read-only"),
+            screenshots=Path(config.text("screenshots") or "screenshots").expanduser(),
+            theme=config.text("theme") or "textual-dark",
+            is_ascii=None if symbols == "auto" else symbols == "ascii",
+        ),
+    )
+    try:
+        app.run()
+    finally:
+        collector.stop()
+    return _exit_code(app, collector, mailbox)
+
+
+def _collect_settings(config: Config) -> CollectSettings:
+    from tui.collect.settings import CollectSettings
+
+    return CollectSettings(
+        interval_seconds=config.number("interval"),
+        max_execs=int(config.number("max-execs") or 1),
+        selector=config.text("selector") or "",
+        namespace=config.text("namespace"),
+        container=config.text("container") or "",
+    )
+
+
+def _exit_code(app: CiltopApp, collector: CollectorThread, mailbox: Mailbox) -> int:
+    """Say what went wrong once the terminal is the shell's again."""
+    if app.return_code:
+        return app.return_code
+    if collector.error is not None:
+        raise collector.error
+    health = mailbox.latest.health
+    if not mailbox.latest.is_complete and health.reason:
+        raise ConnectError(f"the cluster was not read: {health.reason}")
+    return 0
 
 
 def run_simulator(arguments: argparse.Namespace) -> int:
@@ -25,7 +137,6 @@ def run_simulator(arguments: argparse.Namespace) -> int:
     from tui.simulator.fleet import SCENARIOS, Fleet
     from tui.simulator.server import SimulatorOptions, SimulatorServer
     from tui.simulator.server import run_simulator as serve
-    from tui.simulator.trouble import make_trouble
 
     scenario = SCENARIOS[arguments.scenario]
     fleet = Fleet(scenario, arguments.nodes or scenario.node_count, arguments.seed)
@@ -34,15 +145,9 @@ def run_simulator(arguments: argparse.Namespace) -> int:
 
     async def served() -> None:
         stop = asyncio.Event()
-        trouble = asyncio.create_task(
-            make_trouble(fleet, server.faults, arguments.seed), name="make trouble"
-        )
         if arguments.exit_with_stdin:
             watch_stdin(stop)
-        try:
-            await serve(server, lambda ready: _announce(ready, arguments.write_kubeconfig), stop)
-        finally:
-            trouble.cancel()
+        await serve(server, lambda ready: _announce(ready, arguments.write_kubeconfig), stop)
 
     def watch_stdin(stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

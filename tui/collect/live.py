@@ -50,7 +50,8 @@ NEEDED = frozenset({"nodes", "pods"})
 Connect = Callable[["ConnectionSettings"], Awaitable["Session"]]
 
 
-async def _connect(settings: ConnectionSettings) -> Session:
+async def connect_session(settings: ConnectionSettings) -> Session:
+    """Open a session to the chosen cluster."""
     # Importing the Kubernetes client takes most of a second: after the first paint, on this loop.
     from tui.cluster.connection import connect
 
@@ -66,7 +67,7 @@ class LiveSource:
         settings: CollectSettings | None = None,
         *,
         clock: Clock | None = None,
-        connect: Connect = _connect,
+        connect: Connect = connect_session,
     ) -> None:
         self._connection = connection
         self._connect = connect
