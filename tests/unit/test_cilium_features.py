@@ -117,6 +117,28 @@ def test_config_file_tells_the_diag_options() -> None:
     assert not table(release=Release(1, 14, 16), kernel=facts)["inet-diag-destroy"].is_concern
 
 
+@pytest.mark.parametrize(
+    ("release", "is_concern"),
+    [("1.14.16", False), ("1.18.6", True), ("1.19.4", False), ("1.20.0-dev", True)],
+)
+def test_the_bpf_destroyer_does_without_the_diag_options(release: str, is_concern: bool) -> None:
+    facts = kernel(
+        "config CONFIG_INET_DIAG y",
+        "configfile /proc/config.gz",
+        "kallsyms readable",
+        "symbol bpf_sock_destroy",
+    )
+    found = table(release=parse_release(release), kernel=facts)
+    assert found["inet-udp-diag"].state is FeatureState.NO
+    assert found["inet-udp-diag"].is_concern is is_concern
+
+
+def test_any_diag_module_proves_inet_diag() -> None:
+    found = table(kernel=kernel("modules /proc/modules", "module tcp_diag loaded 1"))
+    assert verdict(found["inet-diag"]) == (FeatureState.YES, Proof.MODULE_LIST)
+    assert found["inet-udp-diag"].state is FeatureState.UNKNOWN
+
+
 def test_a_module_that_is_not_loaded_shows_nothing() -> None:
     found = table(kernel=kernel("configfile -", "kallsyms readable", "modules /proc/modules"))
     assert found["inet-udp-diag"].state is FeatureState.UNKNOWN

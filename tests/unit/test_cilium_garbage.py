@@ -159,6 +159,18 @@ def test_garbage_is_described_in_one_clean_line() -> None:
     assert found == "status: expected JSON, got: hello"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", [b"\n", b" ", b"\\", b'"', b"[", b"#", b"a=", b": ", b"1.", b"time="]
+)
+def test_long_repetitions_take_linear_time(piece: bytes) -> None:
+    text = b"x" + piece * 200_000 + b"y"
+    for parser in PARSERS.values():
+        check(parser, text)
+    parse_log_line(text)
+    parse_log_line(b"level=warn msg=" + text)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(HOSTILE, max_size=5), st.data())
 def test_no_log_line_breaks_the_parser(parts: list[str], data: st.DataObject) -> None:

@@ -6,7 +6,7 @@ an absence is unknown, never a no.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tui.cilium.featuresources import (
     FeatureRow,
@@ -25,9 +25,18 @@ from tui.safety import CleanText
 _KERNEL = FeatureGroup.KERNEL
 _UDP = "ending pods' connected UDP sockets when their service backend is deleted"
 _CONFIG_ROWS = (
-    (FeatureRow("inet-diag", "CONFIG_INET_DIAG", _KERNEL, _UDP), "inet_diag"),
-    (FeatureRow("inet-udp-diag", "CONFIG_INET_UDP_DIAG", _KERNEL, _UDP), "udp_diag"),
+    # The others need inet_diag: any of them proves it.
+    (
+        FeatureRow("inet-diag", "CONFIG_INET_DIAG", _KERNEL, _UDP),
+        ("inet_diag", "udp_diag", "tcp_diag"),
+    ),
+    (FeatureRow("inet-udp-diag", "CONFIG_INET_UDP_DIAG", _KERNEL, _UDP), ("udp_diag",)),
 )
+_DIAG_SYMBOLS = {
+    "inet_diag": "inet_diag_handler_cmd",
+    "udp_diag": "udp_diag_destroy",
+    "tcp_diag": "tcp_diag_destroy",
+}
 _DESTROY = FeatureRow("inet-diag-destroy", "CONFIG_INET_DIAG_DESTROY", _KERNEL, _UDP)
 _SOCK_DESTROY = FeatureRow(
     "bpf-sock-destroy",
@@ -80,8 +89,8 @@ _COOKIE_LINES = (
 def kernel_features(sources: FeatureSources) -> Iterator[Feature]:
     """Yield the kernel's features, in the order of the table."""
     yield _release(sources)
-    for row, module in _CONFIG_ROWS:
-        yield _judged(row, _diag(sources, row.label, module), sources)
+    for row, modules in _CONFIG_ROWS:
+        yield _judged(row, _diag(sources, row.label, modules), sources)
     yield _judged(_DESTROY, _diag_destroy(sources), sources)
     yield _SOCK_DESTROY.judged(_sock_destroy(sources))
     cookie = _netns_cookie(sources)
@@ -96,8 +105,14 @@ def kernel_features(sources: FeatureSources) -> Iterator[Feature]:
 
 
 def _judged(row: FeatureRow, verdict: Verdict, sources: FeatureSources) -> Feature:
-    """Call a missing diag option a concern where this release would use it (1.15 on)."""
+    """Call a missing diag option a concern where this release would use it.
+
+    1.15 was the first to; 1.19 does without where bpf_sock_destroy is there, and 1.20 asks for
+    the options again.
+    """
     is_used = sources.at_least(1, 15) is not False
+    if sources.at_least(1, 19) and not sources.at_least(1, 20):
+        is_used = _sock_destroy(sources).state is not FeatureState.YES
     return row.judged(verdict, is_concern=verdict.state is FeatureState.NO and is_used)
 
 
@@ -125,21 +140,24 @@ def _config(sources: FeatureSources, option: str) -> Verdict | None:
     return yes(Proof.CONFIG_FILE, evidence, "module" if value == "m" else "")
 
 
-def _diag(sources: FeatureSources, option: str, module: str) -> Verdict:
+def _diag(sources: FeatureSources, option: str, modules: Sequence[str]) -> Verdict:
     kernel = sources.kernel
-    lookup = f"{option} in a kernel config file, module {module}, symbols"
+    lookup = f"{option} in a kernel config file, module {modules[0]}, symbols"
     if kernel is None:
         return unknown("not read", lookup)
-    symbol = {"inet_diag": "inet_diag_handler_cmd", "udp_diag": "udp_diag_destroy"}[module]
     found: Verdict | None = None
-    if symbol in kernel.symbols:
-        found = yes(Proof.SYMBOL, f"{symbol} in /proc/kallsyms")
-    elif module in kernel.builtin_modules:
-        found = yes(Proof.MODULE_LIST, f"{module} in modules.builtin")
-    elif module in kernel.loaded_modules:
-        found = yes(Proof.MODULE_LIST, f"{module} is loaded", "module")
-    elif module in kernel.loadable_modules:
-        found = yes(Proof.MODULE_LIST, f"{module} in modules.dep, not loaded", "module")
+    for module in modules:
+        symbol = _DIAG_SYMBOLS[module]
+        if symbol in kernel.symbols:
+            found = yes(Proof.SYMBOL, f"{symbol} in /proc/kallsyms")
+        elif module in kernel.builtin_modules:
+            found = yes(Proof.MODULE_LIST, f"{module} in modules.builtin")
+        elif module in kernel.loaded_modules:
+            found = yes(Proof.MODULE_LIST, f"{module} is loaded", "module")
+        elif module in kernel.loadable_modules:
+            found = yes(Proof.MODULE_LIST, f"{module} in modules.dep, not loaded", "module")
+        if found is not None:
+            break
     return first_of((_config(sources, option), found), unknown("no config", lookup))
 
 

@@ -17,7 +17,7 @@ from tui.safety import clean
 T = TypeVar("T")
 
 _START_CHARACTERS = 80
-_USAGE = re.compile(rb"^\s*Usage:", re.MULTILINE)
+_USAGE = re.compile(rb"^[ \t]{0,8}Usage:", re.MULTILINE)
 _FATAL = re.compile(rb"level=(?:fatal|panic)|^panic: |^(?:Error|Fatal|Cannot)\b", re.MULTILINE)
 _HTML = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _MSG = re.compile(rb'msg="((?:[^"\\]|\\.)*)"')
