@@ -16,6 +16,7 @@ from tui.collect.log_nodes import NodeLogState, is_in_trouble
 from tui.collect.log_reader import LogReader, Reads
 from tui.collect.roster import Roster, Target
 from tui.collect.shared import Shared
+from tui.collect.unanswered import short
 from tui.errors import ClusterError, ForbiddenError, NotFoundError
 from tui.model.logs import LogLine
 from tui.model.names import NodeUid
@@ -207,16 +208,17 @@ class LogIntake:
 
     async def _note_unreadable(self, state: NodeLogState, error: ClusterError) -> None:
         state.failures += 1
+        reason = short(error)
         if isinstance(error, NotFoundError) and self._roster.get(state.uid) is None:
             return
-        LOG.info("log of %s: %s", state.pod_name, error.message)
+        LOG.info("log of %s: %s", state.pod_name, reason)
         if isinstance(error, ForbiddenError):
             self._denied_until = self._shared.clock.monotonic() + DENIED_SECONDS
             what = clean("logs of the agent pods")
-            await self._shared.gaps.open(LOGS_GAP, what, error.message, is_denied=True)
-        if state.trouble != error.message:
-            state.trouble = error.message
-            await self._shared.outbox.put(LogTrouble(state.uid, error.message))
+            await self._shared.gaps.open(LOGS_GAP, what, reason, is_denied=True)
+        if state.trouble != reason:
+            state.trouble = reason
+            await self._shared.outbox.put(LogTrouble(state.uid, reason))
 
     # Parsing
 

@@ -30,6 +30,15 @@ class Outbox:
         """Say that no more facts will come; never waits."""
         self._queue.put_nowait(None)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._queue.empty()
+
+    def get_nowait(self) -> Fact | None:
+        """Return the next fact that waits; None at the end."""
+        return self._queue.get_nowait()
+
     async def get(self) -> Fact | None:
         """Return the next fact; None at the end."""
         fact = await self._queue.get()

@@ -42,6 +42,7 @@ class Schedule:
         self._sweep_started_at: float | None = None
         self._durations: deque[float] = deque(maxlen=200)
         self.last_sweep_seconds: float | None = None
+        self.sweeps_begun = 0
         self.sweeps_done = 0
 
     def __len__(self) -> int:
@@ -210,6 +211,7 @@ class Schedule:
     def _begin_sweep(self, now: float) -> None:
         """Have all nodes visited again, but those that wait after a failure or still answer."""
         self._end_sweep(now)
+        self.sweeps_begun += 1
         waiting = [
             uid
             for uid, visits in self._visits.items()

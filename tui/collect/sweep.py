@@ -16,7 +16,7 @@ from tui.collect.node_reader import NodeReader
 from tui.collect.roster import Roster, Target
 from tui.collect.schedule import Schedule
 from tui.collect.shared import Shared
-from tui.collect.unanswered import denied, unanswered, unaskable, why_unaskable
+from tui.collect.unanswered import denied, short, unanswered, unaskable, why_unaskable
 from tui.collect.visits import Answering, Turn
 from tui.collect.wants import WantKeeper
 from tui.errors import (
@@ -36,6 +36,9 @@ LOG = logging.getLogger("tui.collect.sweep")
 STDOUT_LIMIT_BYTES = 64 * 1024 * 1024
 INLINE_BYTES = 256 * 1024
 """Longer answers are taken apart off the loop's thread."""
+
+DENIALS_TO_BELIEVE = 3
+"""So many refused agents, none asked in between, stand for all of them."""
 
 DENIED_SECONDS = 60.0
 """Until one exec is tried again after a refusal: somebody may grant the right."""
@@ -98,6 +101,9 @@ class Sweeper:
         self._told: dict[NodeUid, CleanText] = {}
         self._focus = Focus()
         self._denial: CleanText | None = None
+        """Why no agent may be asked; None while some may."""
+        self._denials: dict[NodeUid, CleanText] = {}
+        """Agents that were refused since one was asked."""
         self._sweeps_seen = 0
 
     async def run(self) -> None:
@@ -185,8 +191,8 @@ class Sweeper:
 
     async def _visit(self, turn: Turn) -> None:
         began_at = self._shared.clock.monotonic()
-        if self._schedule.sweeps_done != self._sweeps_seen:
-            self._sweeps_seen = self._schedule.sweeps_done
+        if self._schedule.sweeps_begun != self._sweeps_seen:
+            self._sweeps_seen = self._schedule.sweeps_begun
             self._shared.contact.exec_failures = 0
         target = self._roster.get(turn.agent.uid)
         if target is None or target.answering != turn.agent:
@@ -195,16 +201,17 @@ class Sweeper:
         try:
             failed = await self._ask(target, turn)
         except ForbiddenError as error:
+            self._schedule.finished(turn, 0.0, None)
             await self._note_denial(turn, error)
-            failed = None
+            return
         except CommandMissingError:
             await self._fail(turn, clean("the agent's image has no shell (sh) to run probes with"))
             self._schedule.finished(turn, 0.0, None)
             self._schedule.postpone(turn.agent.uid, NO_SHELL_SECONDS)
             return
         except ClusterError as error:
-            LOG.info("exec on %s: %s", target.node.name, error.message)
-            await self._fail(turn, error.message)
+            LOG.info("exec on %s: %s", target.node.name, short(error))
+            await self._fail(turn, short(error))
             failed = None
         except Exception as error:
             # One node's surprise must not end the sweep of all others.
@@ -232,8 +239,9 @@ class Sweeper:
             # What came before it broke off is as good as ever.
             if not error.stdout:
                 raise
-            LOG.info("exec on %s: %s", target.node.name, error.message)
+            LOG.info("exec on %s: %s", target.node.name, short(error))
             self._shared.contact.exec_failures += 1
+            self._shared.contact.exec_error = short(error)
             stdout, stderr = error.stdout, error.stderr
         self._shared.contact.hear()
         await self._note_permission()
@@ -263,7 +271,6 @@ class Sweeper:
         await self._shared.outbox.put(answered.report)
         if self._logs is not None:
             self._logs.note_report(answered.report)
-        self._shared.contact.exec_error = CleanText("")
         self._schedule.want_counts(uid, answered.counts_wanted)
         self._schedule.note_ipv6_maps(uid, answered.has_ipv6_maps)
         if answered.wants_dump:
@@ -276,20 +283,31 @@ class Sweeper:
         await self._shared.outbox.put(unanswered(turn, reason))
 
     async def _note_denial(self, turn: Turn, error: ForbiddenError) -> None:
-        """Exec is refused for all agents alike: say so everywhere, and ask again now and then."""
-        is_new = self._denial is None
-        self._denial = error.message
+        """Note a refusal; where no agent may be asked, say so everywhere and try only one now.
+
+        One pod alone may be refused too, by an admission webhook or a right that names pods.
+        """
+        uid, reason = turn.agent.uid, short(error)
+        self._denials[uid] = reason
+        self._shared.contact.exec_failures += 1
+        self._shared.contact.exec_error = reason
+        await self._shared.outbox.put(denied(turn.agent, reason))
+        self._schedule.postpone(uid, DENIED_SECONDS)
+        if len(self._denials) < min(DENIALS_TO_BELIEVE, len(self._schedule)):
+            return
+        is_news, self._denial = self._denial is None, reason
         what = clean("exec in the agent pods")
-        await self._shared.gaps.open(EXEC_GAP, what, error.message, is_denied=True)
+        await self._shared.gaps.open(EXEC_GAP, what, reason, is_denied=True)
         for target in list(self._roster.targets):
             agent = target.answering
             if agent is None:
                 continue
             self._schedule.postpone(agent.uid, DENIED_SECONDS)
-            if is_new or agent.uid == turn.agent.uid:
-                await self._shared.outbox.put(denied(agent, error.message))
+            if is_news and agent.uid not in self._denials:
+                await self._shared.outbox.put(denied(agent, reason))
 
     async def _note_permission(self) -> None:
+        self._denials.clear()
         if self._denial is not None:
             self._denial = None
             await self._shared.gaps.close(EXEC_GAP)

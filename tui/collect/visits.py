@@ -131,7 +131,8 @@ class Visits:
         return (*due, *self._due_counts())
 
     def _due_counts(self) -> tuple[str, ...]:
-        return tuple(sorted(self._counts.union(self._wanted_counts)))
+        wanted, self._wanted_counts = self._wanted_counts, ()
+        return tuple(sorted(self._counts.union(wanted)))
 
     def _dump_due_at(self, sweep_interval_seconds: float) -> float:
         longest = max(DUMP_SECONDS, DUMP_DUTY * self._dump_seconds)
@@ -146,7 +147,6 @@ class Visits:
         self.not_before = NEVER
         asked = frozenset(turn.probes)
         self._counts -= asked
-        self._wanted_counts = ()
         if asked.issuperset(DUMP):
             self._last_dump_at = now
             self._dump_seconds = seconds
@@ -166,5 +166,4 @@ class Visits:
             or (self._start_tries == 0 and bool(self._unread_start))
             or (self._boot_tries == 0 and bool(self._unread_boot))
             or bool(self._counts)
-            or bool(self._wanted_counts)
         )
