@@ -9,6 +9,9 @@ import pytest
 
 from tests.contract.api_client import PODS, running_client
 from tests.contract.kubectl_runner import FAST, wait_until
+from tui.cilium.frames import parse_frames
+from tui.cilium.probes import exec_argv
+from tui.simulator.execstream import V5
 from tui.simulator.fleet import SCENARIOS, Fleet
 from tui.simulator.fleetlike import FleetLike
 from tui.simulator.objects import KubeObject
@@ -73,21 +76,21 @@ def is_running(pod: KubeObject) -> bool:
     return any("running" in (item.get("state") or {}) for item in statuses)
 
 
-async def test_a_person_can_exec_and_read_the_log() -> None:
+async def test_a_sweep_gets_its_frames_and_the_log() -> None:
     async with running_client(Fleet(SCENARIOS["healthy"]), FAST) as client:
         pod = next(
             pod for pod in (await client.json(PODS, params=AGENTS))["items"] if is_running(pod)
         )
         path = f"{PODS}/{pod['metadata']['name']}"
-        query = [("command", part) for part in ("bpftool", "-j", "map", "show")]
+        nonce = "0123456789abcdef"
+        query = [("command", part) for part in exec_argv(nonce, ["maps"])]
+        query += [("stdout", "true"), ("stderr", "true"), ("container", "cilium-agent")]
         async with client.session.ws_connect(
-            f"{path}/exec", params=[*query, ("stdout", "true"), ("container", "cilium-agent")],
-            protocols=["v5.channel.k8s.io"], max_msg_size=0,
+            f"{path}/exec", params=query, protocols=[V5], max_msg_size=0
         ) as socket, asyncio.timeout(20):  # fmt: skip
             frames = [message.data async for message in socket]
-        output = b"".join(frame[1:] for frame in frames if frame[0] == 1)
-        status = json.loads(frames[-1][1:])
-        assert status["status"] == "Success", status
-        assert "max_entries" in json.loads(output)[0]
+        output = [b"".join(f[1:] for f in frames if f[0] == channel) for channel in (1, 2)]
+        assert json.loads(frames[-1][1:])["status"] == "Success"
+        assert parse_frames(nonce, *output)["maps"].exit_code == 0
         async with client.session.get(f"{path}/log", params={"container": "cilium-agent"}) as log:
             assert (await log.read()).count(b"\n") > 0

@@ -70,8 +70,6 @@ class SimulatorServer:
         self.permissions = Permissions(self.options.user)
         self.port = port
         """Where it listens; 0 takes any free port at the start."""
-        self.requests = 0
-        """Requests answered so far, discovery included."""
         self.token = token
         """What clients send; changing it makes the old one answer 401."""
         self._fleet = fleet
@@ -173,7 +171,6 @@ class SimulatorServer:
             parts.drop_watches()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.requests += 1
         try:
             if request.path == ADMIN_PATH:
                 return await admin_answer(request, self.faults, self.permissions)
