@@ -28,6 +28,10 @@ LARGE_CLUSTER_NODES = 200
 
 POLL_BYTES = 1024 * 1024
 TAIL_LINES = 2_000
+LARGE_CLUSTER_TAIL_LINES = 500
+TAIL_BYTES = 4 * 1024 * 1024
+"""The bound cuts the newest lines of a tail, so that it must not be reached."""
+
 PREVIOUS_LINES = 1_000
 QUIET_LINES = 200
 """Lines without a warning that are kept of a log's past: the newest ones."""
@@ -119,7 +123,8 @@ class LogReader:
             return
         await self._add(buffer, lines, quiet_lines=0)
         cut_at = state.cursor.last
-        tail = LogStart(tail_lines=TAIL_LINES, limit_bytes=limit)
+        tail_lines = LARGE_CLUSTER_TAIL_LINES if large else TAIL_LINES
+        tail = LogStart(tail_lines=tail_lines, limit_bytes=TAIL_BYTES)
         later = state.cursor.fresh(split_lines(await self._read(state.target, tail)))
         if later and later[0][0] is not None:
             buffer.lose(cut_at, later[0][0], bounded_reason(limit))

@@ -138,9 +138,11 @@ class CollectorThread:
     def _soon(self, action: Callable[[], None]) -> None:
         """Run an action on the collector's loop, when there is one."""
         with self._lock:
+            if self._is_stopping:
+                return
             if self._loop is None:
                 self._early.append(action)
-            elif not self._is_stopping:
+            else:
                 self._loop.call_soon_threadsafe(action)
 
     def _work(self) -> None:
@@ -175,6 +177,9 @@ class CollectorThread:
         finally:
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
+            with self._lock:
+                self._is_stopping = True
+                self._loop = self._main = None
 
     async def _apply_facts(self) -> None:
         began_at = time.perf_counter()
