@@ -11,7 +11,7 @@ from tests.unit.collect_clock import VirtualClock
 from tui.cilium.frames import Frame, encode_frames
 from tui.cilium.probes import parse_argv
 from tui.cluster.exec import ExecResult
-from tui.cluster.logs import LogPiece, LogStart, LogTarget
+from tui.cluster.logs import LogPiece, LogStart, LogTarget, split_timestamp
 from tui.collect.roster import Roster
 from tui.collect.schedule import Schedule
 from tui.collect.settings import CollectSettings
@@ -137,6 +137,9 @@ class FakeLogs:
         if target.pod in self.failures:
             raise self.failures[target.pod]
         found = (self.previous if start.is_previous else self.lines).get(target.pod, [])
+        if start.since_time is not None:
+            since = int(start.since_time)
+            found = [line for line in found if (split_timestamp(line)[0] or 0.0) >= since]
         if start.tail_lines is not None:
             found = found[-start.tail_lines :]
         text = b"".join(line + b"\n" for line in found)
