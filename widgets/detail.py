@@ -96,6 +96,8 @@ class DetailView(LineList):
 
     def set_lines(self, lines: Sequence[DetailLine], note: StateNote | None = None) -> None:
         """Show other lines; the cursor stays with its line's key, else at its position."""
+        if note == self._note and tuple(lines) == self._lines:
+            return
         before = self.highlighted
         self._note = note
         self._lines = tuple(lines)

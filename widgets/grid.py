@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from operator import is_
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -162,6 +163,8 @@ class Grid(LineList):
 
     def set_rows(self, rows: Sequence[GridRow], note: StateNote | None = None) -> None:
         """Show other rows; the cursor and the marks stay with their rows' keys."""
+        if note == self._note and self._holds_exactly(rows):
+            return
         self._note = note
         self._take_rows(rows)
         marks = self._marks & self._rows.keys()
@@ -295,6 +298,9 @@ class Grid(LineList):
             else:
                 spans += fit_spans(spans_of(cell), placed.width, placed.column.align)
         return strip_of(spans, self.line_width, self._palette, ground)
+
+    def _holds_exactly(self, rows: Sequence[GridRow]) -> bool:
+        return len(rows) == len(self._rows) and all(map(is_, rows, self._rows.values()))
 
     def _take_rows(self, rows: Sequence[GridRow]) -> None:
         """Hold the rows; the columns grow with texts not seen before and never shrink.

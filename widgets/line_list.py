@@ -1,27 +1,15 @@
-"""`LineList`: a fast scrolling list drawn line by line, the base of every list of the program.
-
-Textual's `DataTable` needs 65 to 93 ms for one changed cell because it draws every cell again;
-here a key costs the lines that changed.
-"""
+"""`LineList`: a fast scrolling list with a cursor, the base of every list of the program."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
-from itertools import accumulate
 from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
+from textual.geometry import Region
 
-from widgets.state_note import StateNote, note_spans, note_strips
-from widgets.text import blank, strip_of
-from widgets.tones import TONE_CLASSES, TONE_CSS, Ground, Palette
-
-_MAX_CACHED_LINES = 4_096
+from widgets.line_scroll import LineScroll
+from widgets.tones import Ground
 
 
 def list_binding(keys: str, action: str, description: str, tooltip: str) -> Binding:
@@ -30,43 +18,9 @@ def list_binding(keys: str, action: str, description: str, tooltip: str) -> Bind
     return Binding(keys, action, description, show=False, id=f"list.{name}", tooltip=tooltip)
 
 
-class LineCache:
-    """Drawn lines by entry; a line is drawn again when its entry is another object."""
+class LineList(LineScroll, can_focus=True):
+    """Entries with a cursor that keys and the mouse move."""
 
-    def __init__(self) -> None:
-        self._lines: dict[Hashable, tuple[object, Strip]] = {}
-
-    def clear(self) -> None:
-        """Forget every line: the width, the layout or the theme changed."""
-        self._lines.clear()
-
-    def line(self, key: Hashable, entry: object, draw: Callable[[], Strip]) -> Strip:
-        """Return the line of an entry, drawn only if it was not drawn before."""
-        held = self._lines.get(key)
-        if held is not None and held[0] is entry:
-            return held[1]
-        if len(self._lines) >= _MAX_CACHED_LINES:
-            self._lines.clear()
-        strip = draw()
-        self._lines[key] = (entry, strip)
-        return strip
-
-
-class LineList(ScrollView, can_focus=True):
-    """Entries of one or more lines with a cursor, a pinned head and a state note.
-
-    A subclass tells how many entries there are, how high they are and how their lines look, and
-    calls `entries_changed` when that is no longer true.
-    """
-
-    ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
-    DEFAULT_CSS = (
-        TONE_CSS
-        + """
-    LineList { overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
-    """
-    )
     BINDINGS: ClassVar[list[BindingType]] = [
         list_binding("up,k", "cursor_up", "Up", "Move the cursor up"),
         list_binding("down,j", "cursor_down", "Down", "Move the cursor down"),
@@ -79,36 +33,11 @@ class LineList(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._palette = Palette(self)
-        self._drawn = LineCache()
-        self._note: StateNote | None = None
         self._cursor = 0
-        self._starts: Sequence[int] | None = None
-        self._head: list[Strip] | None = None
-
-    def entry_count(self) -> int:
-        """Return how many entries are shown."""
-        return 0
-
-    def entry_heights(self) -> Sequence[int] | None:
-        """Return the entries' heights at the current width, or None while all are one line."""
-        return None
-
-    def entry_strip(self, index: int, line: int, ground: Ground) -> Strip:
-        """Return one line of an entry, as wide as `line_width`."""
-        raise NotImplementedError
 
     def is_selectable(self, index: int) -> bool:
         """Return whether the cursor may stand on an entry."""
         return 0 <= index < self.entry_count()
-
-    def head_strips(self) -> list[Strip]:
-        """Return the lines that stay at the top while the list scrolls."""
-        return []
-
-    def empty_note(self) -> StateNote | None:
-        """Return what to say while no entry is shown."""
-        return self._note
 
     def cursor_moved(self) -> None:
         """Take notice that another entry is under the cursor."""
@@ -118,16 +47,6 @@ class LineList(ScrollView, can_focus=True):
 
     def head_clicked(self, x: int, y: int) -> None:
         """Take notice of a click on the pinned head."""
-
-    @property
-    def line_width(self) -> int:
-        """Cells of a line, without the scroll bar."""
-        return self.scrollable_content_region.width
-
-    @property
-    def body_height(self) -> int:
-        """Lines of the scrolled part."""
-        return max(0, self.scrollable_content_region.height - len(self._pinned()))
 
     @property
     def cursor(self) -> int:
@@ -141,38 +60,20 @@ class LineList(ScrollView, can_focus=True):
         first, end = self._start(self._cursor), self._start(self._cursor + 1)
         return first < top + self.body_height and end > top
 
-    def show_note(self, note: StateNote | None) -> None:
-        """Show a state note: instead of entries while there are none, above them otherwise."""
-        if note != self._note:
-            self._note = note
-            self.entries_changed()
+    def ground_of(self, index: int) -> Ground:
+        """Return the cursor's ground for the entry under it, brighter while keys move it."""
+        if index != self._cursor or not self.is_selectable(index):
+            return Ground.PLAIN
+        return Ground.CURSOR if self.has_focus else Ground.CURSOR_BLURRED
 
     def entries_changed(self) -> None:
-        """Take over changed entries: heights, cursor and the scrolled size."""
-        heights = self.entry_heights()
-        self._starts = None if heights is None else [0, *accumulate(heights)]
-        self._head = None
+        """Take over changed entries, with the cursor on one of them."""
         self._cursor = min(self._cursor, max(0, self.entry_count() - 1))
-        total = self._start(self.entry_count())
-        self.virtual_size = Size(self.line_width, total + len(self._pinned()))
-        self.refresh()
+        super().entries_changed()
 
-    def redraw(self) -> None:
-        """Draw everything again: the layout or the theme changed."""
-        self._drawn.clear()
-        self._head = None
-        self.refresh()
-
-    def notify_style_update(self) -> None:
-        """Forget the lines drawn in the old theme."""
-        self._palette.clear()
-        self.redraw()
-        super().notify_style_update()
-
-    def on_resize(self) -> None:
-        """Fit the lines to the new width and keep the cursor in sight."""
-        self._drawn.clear()
-        self.entries_changed()
+    def fit_size(self) -> None:
+        """Fit the lines to the size and keep the cursor in sight."""
+        super().fit_size()
         self.reveal_cursor()
 
     def on_focus(self) -> None:
@@ -250,50 +151,6 @@ class LineList(ScrollView, can_focus=True):
         self.move_cursor(index)
         if event.chain == 2:
             self.entry_chosen(index)
-
-    def render_line(self, y: int) -> Strip:
-        """Return one line of the widget."""
-        pinned = self._pinned()
-        if y < len(pinned):
-            return pinned[y]
-        width = self.line_width
-        if self.entry_count() == 0:
-            return self._empty_line(y - len(pinned))
-        line = y - len(pinned) + self.scroll_offset.y
-        index = self._entry_at(line)
-        if index is None:
-            return blank(width, self._palette)
-        return self.entry_strip(index, line - self._start(index), self._ground(index))
-
-    def _ground(self, index: int) -> Ground:
-        if index != self._cursor or not self.is_selectable(index):
-            return Ground.PLAIN
-        return Ground.CURSOR if self.has_focus else Ground.CURSOR_BLURRED
-
-    def _empty_line(self, y: int) -> Strip:
-        note = self.empty_note()
-        width = self.line_width
-        if note is None:
-            return blank(width, self._palette)
-        strips = note_strips(note, Size(width, self.body_height), self._palette)
-        return strips[y] if 0 <= y < len(strips) else blank(width, self._palette)
-
-    def _pinned(self) -> list[Strip]:
-        if self._head is None:
-            self._head = self.head_strips()
-            if self._note is not None and self.entry_count():
-                self._head.append(strip_of(note_spans(self._note), self.line_width, self._palette))
-        return self._head
-
-    def _start(self, index: int) -> int:
-        if self._starts is None:
-            return index
-        return self._starts[max(0, min(index, len(self._starts) - 1))]
-
-    def _entry_at(self, line: int) -> int | None:
-        if line < 0 or line >= self._start(self.entry_count()):
-            return None
-        return line if self._starts is None else bisect_right(self._starts, line) - 1
 
     def _refresh_entry(self, index: int) -> None:
         first, end = self._start(index), self._start(index + 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from operator import is_
 
 from widgets.filters import Filter
 from widgets.log_rows import LogItem, LogRow
@@ -33,6 +34,17 @@ class LogRing:
     def shown_rows(self) -> int:
         """How many rows are shown, gaps not counted."""
         return len(self.shown) - self._gaps if self.shown else 0
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """What `/field:value` can name: the rows' own fields too."""
+        lines = (item for item in self._items.values() if isinstance(item, LogRow))
+        own = {name for row in lines for name in row.fields}
+        return (*LOG_FIELDS, *sorted(own - set(LOG_FIELDS)))
+
+    def holds_exactly(self, items: Sequence[LogItem]) -> bool:
+        """Return whether these very rows, in this order, are held already."""
+        return len(items) == len(self._items) and all(map(is_, items, self._items.values()))
 
     def replace(self, items: Iterable[LogItem]) -> None:
         """Hold these rows and no others."""

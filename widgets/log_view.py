@@ -20,7 +20,7 @@ from textual.timer import Timer
 from widgets.filters import Filter
 from widgets.line_list import LineList
 from widgets.log_layout import LogLayout, gap_line, row_height, row_line
-from widgets.log_ring import LOG_FIELDS, MAX_ROWS, LogRing
+from widgets.log_ring import MAX_ROWS, LogRing
 from widgets.log_rows import LogGapRow, LogItem, LogRow
 from widgets.state_note import NoteKind, StateNote
 from widgets.symbols import symbols
@@ -126,8 +126,7 @@ class LogView(LineList):
     @property
     def field_names(self) -> tuple[str, ...]:
         """What `/field:value` can name: the rows' own fields too."""
-        own = {name for row in self._ring.shown if isinstance(row, LogRow) for name in row.fields}
-        return (*LOG_FIELDS, *sorted(own - set(LOG_FIELDS)))
+        return self._ring.field_names
 
     @property
     def filter(self) -> Filter:
@@ -153,11 +152,17 @@ class LogView(LineList):
         return f" {symbols().divider} ".join(parts)
 
     def set_rows(self, rows: Iterable[LogItem], note: StateNote | None = None) -> None:
-        """Show these rows and no others; cursor and view stay with their rows."""
-        self._note = note
+        """Show these rows and no others; cursor and view stay with their rows.
+
+        A note given takes the place of the one shown; without one it stays.
+        """
+        if note is not None:
+            self.show_note(note)
         self._pending.clear()
-        self._fit_columns(rows := tuple(rows))
-        self._changing(lambda: self._ring.replace(rows))
+        rows = tuple(rows)
+        if not self._ring.holds_exactly(rows):
+            self._fit_columns(rows)
+            self._changing(lambda: self._ring.replace(rows))
 
     def extend(self, rows: Iterable[LogItem]) -> None:
         """Add rows at the end; a row with the sequence of an older one takes its place.
@@ -176,7 +181,8 @@ class LogView(LineList):
     def clear(self, note: StateNote | None = None) -> None:
         """Forget every row and follow again, because another node is shown."""
         self._is_following = True
-        self.set_rows((), note)
+        self.show_note(note)
+        self.set_rows(())
 
     def set_filter(self, wanted: Filter) -> None:
         """Show only the rows that match; gaps stay."""
@@ -337,7 +343,8 @@ class LogView(LineList):
 
     def _show_newest(self) -> None:
         self._cursor = max(0, self.entry_count() - 1)
-        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        if self.is_mounted:
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def _follow(self, is_following: bool) -> None:
         if is_following != self._is_following:

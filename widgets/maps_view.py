@@ -169,6 +169,8 @@ class MapsView(LineList):
 
     def set_sections(self, sections: Sequence[MapSection], note: StateNote | None = None) -> None:
         """Show other maps; the cursor stays with its map's key."""
+        if note == self._note and tuple(sections) == self._sections:
+            return
         self._note = note
         self._sections = tuple(sections)
         self._arrange()

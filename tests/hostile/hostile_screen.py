@@ -61,7 +61,7 @@ class HostileScreen(App[None]):
             self.exit()
             return
         self.show(self.texts.pop(0))
-        self.set_timer(0.02, self.draw_next)
+        self.call_after_refresh(self.draw_next)
 
     def show(self, text: CleanText) -> None:
         """Draw a text in every field of every widget."""

@@ -54,7 +54,7 @@ def test_no_control_byte_reaches_the_pty_but_textual_s_own() -> None:
 
 
 def test_markup_is_shown_as_it_is_on_the_pty() -> None:
-    shown = text_only(draw_on_terminal([f"  {text}" for text in LITERAL]))
+    shown = text_only(draw_on_terminal(["  ".join(LITERAL)]))
     for text in LITERAL:
         assert text in shown
 
