@@ -48,9 +48,11 @@ NEEDED = frozenset({"nodes", "pods"})
 """Until these were listed, or refused, an empty screen means loading."""
 
 Connect = Callable[["ConnectionSettings"], Awaitable["Session"]]
+"""How a session is opened; a simulated cluster waits until it serves."""
 
 
 async def connect_session(settings: ConnectionSettings) -> Session:
+    """Open a session with the Kubernetes client."""
     """Open a session to the chosen cluster."""
     # Importing the Kubernetes client takes most of a second: after the first paint, on this loop.
     from tui.cluster.connection import connect
