@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from time import time
 
 from tui.cilium.probes import parse_argv
-from tui.simulator import seeding
+from tui.simulator import seeding, seedpods
+from tui.simulator.agents.answer import Context
 from tui.simulator.agents.commands import run_command
-from tui.simulator.agents.probes import Context, answer_probes
+from tui.simulator.agents.probes import answer_probes
 from tui.simulator.building import AgentBuilder, WantedServices, make_nodes, seed_services
 from tui.simulator.logs import LogLine
 from tui.simulator.model import Occupancy, SimNode
@@ -163,7 +164,7 @@ class Fleet:
 
     def _container(self, pod_name: str, container: str) -> SimNode:
         node = self._pods.get(pod_name)
-        if node is None or container not in {"", seeding.AGENT}:
+        if node is None or container not in {"", seedpods.AGENT}:
             raise ContainerNotFoundError(f'container not found ("{container}")')
         return node
 

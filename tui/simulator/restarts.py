@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 
-from tui.simulator import noise, seeding
+from tui.simulator import noise, seedpods
 from tui.simulator.agents.failures import failure_message, fatal_message
 from tui.simulator.agents.releases import AgentRelease, release_of
 from tui.simulator.bpfmaps import Sizing
@@ -100,7 +100,7 @@ class Restarter:
         self.start(node, old.release, now, f"{self._count}/{now}")
         node.previous_log = log
         node.restarts += 1
-        self.write_pod(node, now, seeding.terminated(old, now, exit_code))
+        self.write_pod(node, now, seedpods.terminated(old, now, exit_code))
 
     def start(self, node: SimNode, release: AgentRelease, now: float, seed: str) -> None:
         """Let a new container read the configuration and take over, or remake, the maps."""
@@ -108,7 +108,7 @@ class Restarter:
         extra = dict(node.extra_config)
         config = old.config if old else None
         if self.objects is not None:
-            config = read_config(release, self.objects, seeding.NAMESPACE, node.labels, extra)
+            config = read_config(release, self.objects, seedpods.NAMESPACE, node.labels, extra)
         if config is None:
             return
         maps = self._maps(release, config.size(Sizing.LOAD_BALANCING), old)
@@ -150,18 +150,18 @@ class Restarter:
         """Write the state of an agent's pod to the API server."""
         if self.objects is None or node.agent is None:
             return
-        pod = self.objects.get("pods", seeding.NAMESPACE, node.pod_name)
+        pod = self.objects.get("pods", seedpods.NAMESPACE, node.pod_name)
         if pod is None:
             return
         kept = pod["status"]["containerStatuses"][0].get("lastState")
-        status = seeding.pod_status(node, node.agent, now, last_state or kept)
+        status = seedpods.pod_status(node, node.agent, now, last_state or kept)
         self.objects.apply("pods", {**pod, "status": status})
 
     def pod(self, node: SimNode, now: float, template: KubeObject, hash_text: str) -> KubeObject:
         """Return the pod of a node's agent."""
         assert node.agent is not None  # noqa: S101  every node that gets a pod has an agent
-        status = seeding.pod_status(node, node.agent, now)
-        return seeding.pod_object(node, node.agent, template, hash_text, status)
+        status = seedpods.pod_status(node, node.agent, now)
+        return seedpods.pod_object(node, node.agent, template, hash_text, status)
 
     def _maps(self, release: AgentRelease, capacity: int, old: Agent | None) -> SharedMaps:
         if old is None:
@@ -221,15 +221,15 @@ class Restarter:
     def _daemonset(self, node: SimNode) -> KubeObject:
         found = None
         if self.objects is not None:
-            found = self.objects.get("daemonsets", seeding.NAMESPACE, node.daemonset)
-        return found or seeding.daemonset_of(self._scenario, node.daemonset, 1, 0.0)[0]
+            found = self.objects.get("daemonsets", seedpods.NAMESPACE, node.daemonset)
+        return found or seedpods.daemonset_of(self._scenario, node.daemonset, 1, 0.0)[0]
 
     def _revision(self, node: SimNode, template: KubeObject) -> str:
         """Return the hash of the newest ControllerRevision of the node's DaemonSet."""
         if self.objects is not None:
             revisions = [
                 revision
-                for revision in self.objects.list("controllerrevisions", seeding.NAMESPACE)
+                for revision in self.objects.list("controllerrevisions", seedpods.NAMESPACE)
                 if any(
                     owner["name"] == node.daemonset
                     for owner in revision["metadata"].get("ownerReferences") or []
@@ -239,7 +239,7 @@ class Restarter:
                 newest = max(revisions, key=lambda found: int(found.get("revision", 0)))
                 labels = newest["metadata"].get("labels") or {}
                 return str(labels.get("controller-revision-hash", ""))
-        return seeding.revision_hash(template)
+        return seedpods.revision_hash(template)
 
 
 _CURED = frozenset({"agent-down", "shrunk", "exec-broken", "controller-failing"})

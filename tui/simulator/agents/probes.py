@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from tui.cilium.frames import (
     EXIT_NO_AGENT,
@@ -13,35 +12,17 @@ from tui.cilium.frames import (
     encode_frames,
 )
 from tui.simulator.agents import kernelfacts, mapshow, metrics
+from tui.simulator.agents.answer import Answer, Context
 from tui.simulator.agents.gojson import indented
 from tui.simulator.agents.status import status
 from tui.simulator.agents.version import version_json
 from tui.simulator.config import effective_config
 from tui.simulator.logs import stamp
-from tui.simulator.model import Agent, Occupancy, SimNode, pinned_specs, policy_specs
+from tui.simulator.model import Agent, SimNode, pinned_specs, policy_specs
 
 NO_SOCKET = b"ciltop: no API socket /var/run/cilium/cilium.sock: the agent is not running\n"
 STATUS_SECONDS = 30.0
 """An answer with times in it is made anew this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What answers depend on beside the node."""
-
-    occupancy: Occupancy
-    kubernetes: str
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one command printed."""
-
-    stdout: bytes = b""
-    stderr: bytes = b""
-    exit_code: int = 0
-    seconds: float = 0.05
 
 
 def answer_probes(

@@ -1,0 +1,272 @@
+"""The Pods of agents, and the DaemonSets they belong to.
+
+Parts that are the same for all objects of a kind are shared: objects are never changed in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from tui.simulator.agents.releases import RELEASES, AgentRelease
+from tui.simulator.config import CONFIG_MAP
+from tui.simulator.model import Agent, SimNode, uuid_from
+from tui.simulator.objects import KubeObject, timestamp
+from tui.simulator.scenarios import Scenario
+
+NAMESPACE = "kube-system"
+AGENT = "cilium-agent"
+POOL_LABEL = "node.kubernetes.io/pool"
+_PROBE = {
+    "httpGet": {
+        "host": "127.0.0.1",
+        "path": "/healthz",
+        "port": 9879,
+        "scheme": "HTTP",
+        "httpHeaders": [{"name": "brief", "value": "true"}],
+    },
+    "failureThreshold": 3,
+    "periodSeconds": 30,
+    "successThreshold": 1,
+    "timeoutSeconds": 5,
+}
+_MOUNTS = [
+    {"name": "bpf-maps", "mountPath": "/sys/fs/bpf", "mountPropagation": "Bidirectional"},
+    {"name": "cilium-run", "mountPath": "/var/run/cilium"},
+    {"name": "cilium-config-path", "mountPath": "/tmp/cilium/config-map", "readOnly": True},  # noqa: S108  the path in Cilium's chart
+]
+_VOLUMES = [
+    {"name": "cilium-run", "hostPath": {"path": "/var/run/cilium", "type": "DirectoryOrCreate"}},
+    {"name": "bpf-maps", "hostPath": {"path": "/sys/fs/bpf", "type": "DirectoryOrCreate"}},
+    {"name": "cilium-config-path", "configMap": {"name": CONFIG_MAP, "defaultMode": 420}},
+]
+_ENV = [
+    {
+        "name": "K8S_NODE_NAME",
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}},
+    },
+    {
+        "name": "CILIUM_K8S_NAMESPACE",
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}},
+    },
+]
+
+
+def pod_template(image: str, args: tuple[str, ...], restarted_at: str = "") -> KubeObject:
+    """Return the template of a DaemonSet of agents."""
+    annotations = {"kubectl.kubernetes.io/restartedAt": restarted_at} if restarted_at else {}
+    metadata: KubeObject = {"labels": {"k8s-app": "cilium"}}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {
+        "metadata": metadata,
+        "spec": {
+            "containers": [
+                {
+                    "name": AGENT,
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["cilium-agent"],
+                    "args": ["--config-dir=/tmp/cilium/config-map", *args],
+                    "env": _ENV,
+                    "livenessProbe": _PROBE,
+                    "readinessProbe": _PROBE,
+                    "resources": {},
+                    "securityContext": {"privileged": True},
+                    "volumeMounts": _MOUNTS,
+                }
+            ],
+            "dnsPolicy": "ClusterFirst",
+            "hostNetwork": True,
+            "priorityClassName": "system-node-critical",
+            "restartPolicy": "Always",
+            "serviceAccountName": "cilium",
+            "terminationGracePeriodSeconds": 1,
+            "tolerations": [{"operator": "Exists"}],
+            "volumes": _VOLUMES,
+        },
+    }
+
+
+def revision_hash(template: KubeObject) -> str:
+    """Return the name's end of a template's ControllerRevision."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def daemonset(
+    name: str, template: KubeObject, labels: Mapping[str, str], nodes: int, created_at: float
+) -> list[KubeObject]:
+    """Return a DaemonSet of agents and its one ControllerRevision."""
+    spec = dict(template["spec"])
+    if labels:
+        spec["nodeSelector"] = dict(labels)
+    template = {**template, "spec": spec}
+    uid = uuid_from(f"daemonset/{name}")
+    created = timestamp(created_at)
+    hash_text = revision_hash(template)
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {
+                "name": name,
+                "namespace": NAMESPACE,
+                "uid": uid,
+                "generation": 1,
+                "creationTimestamp": created,
+                "labels": {"k8s-app": "cilium"},
+            },
+            "spec": {
+                "selector": {"matchLabels": {"k8s-app": "cilium"}},
+                "template": template,
+                "updateStrategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxUnavailable": 2, "maxSurge": 0},
+                },
+                "revisionHistoryLimit": 10,
+            },
+            "status": {
+                "currentNumberScheduled": nodes,
+                "numberMisscheduled": 0,
+                "desiredNumberScheduled": nodes,
+                "numberReady": nodes,
+                "observedGeneration": 1,
+                "updatedNumberScheduled": nodes,
+                "numberAvailable": nodes,
+            },
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": {
+                "name": f"{name}-{hash_text}",
+                "namespace": NAMESPACE,
+                "uid": uuid_from(f"revision/{name}/{hash_text}"),
+                "creationTimestamp": created,
+                "labels": {"controller-revision-hash": hash_text, "k8s-app": "cilium"},
+                "ownerReferences": [owner_of(name)],
+            },
+            "data": {"spec": {"template": {**template, "$patch": "replace"}}},
+            "revision": 1,
+        },
+    ]
+
+
+def daemonset_of(scenario: Scenario, name: str, nodes: int, created_at: float) -> list[KubeObject]:
+    """Return one DaemonSet of the scenario; each serves the nodes of one pool."""
+    groups = [group for group in scenario.groups if group.daemonset == name]
+    release = RELEASES[groups[0].release]
+    args = tuple(f"--{key}={value}" for key, value in groups[0].config.items())
+    is_only = all(group.daemonset == name for group in scenario.groups)
+    labels = {} if is_only else {POOL_LABEL: name}
+    return daemonset(name, pod_template(release.image, args), labels, nodes, created_at)
+
+
+def pod_object(
+    node: SimNode, agent: Agent, template: KubeObject, hash_text: str, status: KubeObject
+) -> KubeObject:
+    """Return the Pod of an agent; what the template gives is shared with all others."""
+    annotations = template["metadata"].get("annotations")
+    metadata: KubeObject = {
+        "name": node.pod_name,
+        "generateName": f"{node.daemonset}-",
+        "namespace": NAMESPACE,
+        "uid": uuid_from(f"pod/{node.pod_name}/{agent.container_id}"),
+        "creationTimestamp": timestamp(agent.started_at - 1),
+        "labels": {
+            **template["metadata"].get("labels", {}),
+            "controller-revision-hash": hash_text,
+            "pod-template-generation": "1",
+        },
+        "ownerReferences": [owner_of(node.daemonset)],
+    }
+    if annotations:
+        metadata["annotations"] = annotations
+    spec = {key: value for key, value in template["spec"].items() if key != "nodeSelector"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {**spec, "nodeName": node.name, "schedulerName": "default-scheduler"},
+        "status": status,
+    }
+
+
+@lru_cache(maxsize=64)
+def owner_of(daemonset_name: str) -> KubeObject:
+    """Return the owner reference to a DaemonSet."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "name": daemonset_name,
+        "uid": uuid_from(f"daemonset/{daemonset_name}"),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def pod_status(
+    node: SimNode, agent: Agent, now: float, last_state: KubeObject | None = None
+) -> KubeObject:
+    """Return the status of an agent's Pod as the kubelet writes it."""
+    is_ready = agent.is_up(now) and not node.is_looping
+    started = timestamp(agent.started_at)
+    since = timestamp(max(agent.started_at, min(now, agent.ready_at)))
+    state: KubeObject = {"running": {"startedAt": started}}
+    if node.is_looping:
+        state = {
+            "waiting": {
+                "reason": "CrashLoopBackOff",
+                "message": f"back-off 5m0s restarting failed container={AGENT}"
+                f" pod={node.pod_name}_{NAMESPACE}",
+            }
+        }
+    word = "True" if is_ready else "False"
+    return {
+        "phase": "Running",
+        "conditions": [
+            {"type": "Initialized", "status": "True", "lastTransitionTime": started},
+            {"type": "Ready", "status": word, "lastTransitionTime": since},
+            {"type": "ContainersReady", "status": word, "lastTransitionTime": since},
+            {"type": "PodScheduled", "status": "True", "lastTransitionTime": started},
+        ],
+        "hostIP": node.address_text,
+        "podIP": node.address_text,
+        "podIPs": [{"ip": node.address_text}],
+        "startTime": started,
+        "containerStatuses": [
+            {
+                "name": AGENT,
+                "state": state,
+                "lastState": last_state or {},
+                "ready": is_ready,
+                "restartCount": node.restarts,
+                "image": agent.release.image,
+                "imageID": image_id(agent.release),
+                "containerID": agent.container_id,
+                "started": is_ready,
+            }
+        ],
+        "qosClass": "BestEffort",
+    }
+
+
+def image_id(release: AgentRelease) -> str:
+    """Return the digest a node reports for a release's image."""
+    digest = hashlib.sha256(release.image.encode()).hexdigest()
+    return f"quay.io/cilium/cilium@sha256:{digest}"
+
+
+def terminated(agent: Agent, finished_at: float, exit_code: int) -> KubeObject:
+    """Return the state of a container that has ended."""
+    return {
+        "terminated": {
+            "exitCode": exit_code,
+            "reason": "Error" if exit_code else "Completed",
+            "startedAt": timestamp(agent.started_at),
+            "finishedAt": timestamp(finished_at),
+            "containerID": agent.container_id,
+        }
+    }
