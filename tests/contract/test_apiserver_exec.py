@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from tests.contract.api_client import POD, Client, running_client
-from tests.contract.fake_fleet import FakeFleet
+from tests.contract.fake_fleet import FakeFleet, Line
 from tui.simulator.execstream import FRAME_BYTES, V4, V5
+from tui.simulator.logstream import LogQuery, line_chunks
 from tui.simulator.parts import Pace
 
 
@@ -163,6 +164,13 @@ async def test_logs_have_limits_and_ranges() -> None:
         query = {"sinceTime": stamp}
         async with client.session.get(f"{POD}/log", params=query) as answer:
             assert await answer.read() == b"level=info msg=line4\n"
+
+
+@pytest.mark.parametrize("time", [1_795_332_420.1234565, 1_795_332_420.9999999, 0.0000005])
+def test_a_printed_time_selects_its_own_line(time: float) -> None:
+    (chunk,) = line_chunks([Line(time, b"x")], 0, has_timestamps=True)
+    query = LogQuery.parse({"sinceTime": chunk.split()[0].decode()}, now=0.0)
+    assert query.first([Line(time - 0.001, b"w"), Line(time, b"x")]) == 1
 
 
 async def test_a_followed_log_grows_and_can_be_cut() -> None:

@@ -50,7 +50,8 @@ class LogQuery:
         """Return the index of the first line to send."""
         start = 0
         if self.since is not None:
-            start = bisect.bisect_left(lines, self.since, key=lambda line: line.time)
+            since = _microseconds(self.since)
+            start = bisect.bisect_left(lines, since, key=lambda line: _microseconds(line.time))
         if self.tail_lines is not None:
             start = max(start, len(lines) - self.tail_lines)
         return start
@@ -67,7 +68,7 @@ async def log_chunks(
     position = query.first(lines)
     left = query.limit_bytes
     while True:
-        for chunk in _chunks(lines, position, query.has_timestamps):
+        for chunk in line_chunks(lines, position, query.has_timestamps):
             if left is not None and len(chunk) >= left:
                 yield chunk[:left]
                 return
@@ -84,7 +85,10 @@ async def log_chunks(
             return
 
 
-def _chunks(lines: Sequence[WrittenLine], position: int, has_timestamps: bool) -> Iterator[bytes]:
+def line_chunks(
+    lines: Sequence[WrittenLine], position: int, has_timestamps: bool
+) -> Iterator[bytes]:
+    """Yield the lines from a position on, as they are sent."""
     parts: list[bytes] = []
     size = 0
     for index in range(position, len(lines)):
@@ -101,9 +105,15 @@ def _chunks(lines: Sequence[WrittenLine], position: int, has_timestamps: bool) -
         yield b"".join(parts)
 
 
+def _microseconds(seconds: float) -> int:
+    """Return a moment as it is printed, so that a printed one selects its own line."""
+    return round(seconds * 1_000_000)
+
+
 def _stamp(seconds: float) -> bytes:
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-    return f"{moment}000Z ".encode()
+    whole, fraction = divmod(_microseconds(seconds), 1_000_000)
+    moment = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{fraction:06}000Z ".encode()
 
 
 def _number(query: Mapping[str, str], key: str) -> int | None:
