@@ -28,7 +28,7 @@ class CommandLine(Horizontal):
     DEFAULT_CSS = """
     CommandLine { dock: bottom; height: 1; display: none; background: $surface; }
     CommandLine.-open { display: block; }
-    CommandLine #prefix { width: auto; color: $text-accent; text-style: bold; }
+    CommandLine #prefix { width: auto; color: $text-primary; text-style: bold; }
     CommandLine Input { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     CommandLine Input:focus { border: none; }
     CommandLine #hint { width: auto; max-width: 60%; padding: 0 1; color: $foreground-muted; }

@@ -133,6 +133,10 @@ class LineScroll(ScrollView):
         """Fit the lines to the new size."""
         self.fit_size()
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        """Fit the lines anew: the scroll bar takes a column without a resize."""
+        self.fit_size()
+
     def fit_size(self) -> None:
         """Fit the lines to the size; Textual calls `on_resize` of every base, this only once."""
         self._drawn.clear()

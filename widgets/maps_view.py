@@ -22,6 +22,7 @@ MAP_FIELDS = ("name", "origin", "percent", "count", "forecast", "remark")
 """What `/field:value` can name, beside the rows' own fields."""
 
 _REMARK_INDENT = 5
+_HISTORY_CELLS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,11 @@ def _column_widths(rows: Sequence[MapRowView], width: int) -> _Widths:
     known = [row for row in rows if row.ratio is not None]
     origin = max((cell_len(row.origin) for row in known), default=0)
     forecast = max((cell_len(row.forecast) for row in rows), default=0)
-    history = 8 if any(row.history for row in rows) else 0
+    history = _HISTORY_CELLS if any(row.history for row in rows) else 0
     widest = _Widths(min(name, 26), 10, percent, count, origin, history, forecast)
     steps = (
         widest,
-        replace(widest, history=min(history, 4)),
+        replace(widest, history=history // 2),
         replace(widest, history=0),
         replace(widest, history=0, bar=6),
         replace(widest, history=0, bar=6, origin=0),
@@ -265,8 +266,12 @@ class MapsView(LineList):
             spans += [Span(" "), Span(fit(row.origin, widths.origin), Tone.MUTED)]
         if widths.history:
             spans += [Span(" "), Span(sparkline(row.history, widths.history), row.tone)]
-        if widths.forecast:
+        if widths.forecast and row.forecast:
             spans += [Span(" "), Span(row.forecast, row.forecast_tone)]
+        elif widths.forecast and not widths.history:
+            # In a narrow panel the sparkline stands where no forecast is.
+            cells = min(_HISTORY_CELLS, widths.forecast)
+            spans += [Span(" "), Span(sparkline(row.history, cells), row.tone)]
         return spans
 
     def _arrange(self) -> None:

@@ -67,7 +67,7 @@ TONE_CSS = """
     .tone--strong { color: $foreground; text-style: bold; }
     .tone--muted { color: $foreground-muted; }
     .tone--title { color: $foreground-muted; text-style: bold; }
-    .tone--accent { color: $text-accent; }
+    .tone--accent { color: $text-primary; }
     .tone--ok { color: $text-success; }
     .tone--warning { color: $text-warning; }
     .tone--error { color: $text-error; text-style: bold; }
@@ -80,8 +80,8 @@ TONE_CSS = """
     .tone--context-2 { color: $text; background: $secondary; text-style: bold; }
     .tone--context-3 { color: $text; background: $accent; text-style: bold; }
     .tone--context-4 { color: $text; background: $success; text-style: bold; }
-    .tone--context-5 { color: $text; background: $warning; text-style: bold; }
-    .tone--context-6 { color: $text; background: $error; text-style: bold; }
+    .tone--context-5 { color: $text; background: $success-darken-3; text-style: bold; }
+    .tone--context-6 { color: $text; background: $accent-darken-3; text-style: bold; }
     .ground--plain { color: $foreground; }
     .ground--cursor { background: $primary 35%; text-style: bold; }
     .ground--cursor-blurred { background: $primary 15%; }

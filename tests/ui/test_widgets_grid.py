@@ -208,6 +208,20 @@ async def test_narrow_terminals_drop_columns_by_priority() -> None:
         assert lines(app)[0].split() == ["NODE", "KERNEL", "MISSING"]
 
 
+async def test_the_scroll_bar_takes_no_column_by_surprise() -> None:
+    app = GridApp(rows(3))
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.grid.set_rows(rows(100))
+        await pilot.pause()
+        assert app.grid.line_width == 59
+        assert lines(app)[0].endswith("MISSING")
+        assert lines(app)[1].endswith("0/32")
+        app.grid.set_rows(rows(3))
+        await pilot.pause()
+        assert lines(app)[1].endswith("0/32")
+        assert app.grid.line_width == 60
+
+
 async def test_wide_characters_keep_the_columns() -> None:
     wide = GridRow("w", (Span("●"), "節点テスト長い名前です", "日本", "0/32"))
     app = GridApp([row(1), wide])
