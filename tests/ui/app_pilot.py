@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from textual.app import App
+from textual.pilot import Pilot
 
 from tests.ui import app_samples as samples
 from tui.app import CiltopApp
@@ -59,6 +61,33 @@ class HandApp(CiltopApp):
     def on_mount(self) -> None:
         super().on_mount()
         self.take_snapshot()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Put a snapshot into the mailbox and let the app take it."""
+        self.box.put(snapshot)
+        self.take_snapshot()
+
+
+async def settled(pilot: Pilot[None]) -> str:
+    """Wait until messages are done, and return the screen as text."""
+    await pilot.pause()
+    await pilot.pause()
+    return screen_text(pilot.app)
+
+
+async def shows(pilot: Pilot[None], text: str, limit_seconds: float = 10.0) -> str:
+    """Wait until a text is on screen, and return the screen as text."""
+    deadline = time.monotonic() + limit_seconds
+    while text not in (shown := screen_text(pilot.app)):
+        assert time.monotonic() < deadline, f"{text!r} does not come:\n{shown}"
+        await pilot.pause(0.02)
+    return shown
+
+
+def chosen(app: HandApp) -> str:
+    """Return the chosen node's name."""
+    node = app.home.chosen
+    return "" if node is None else node.name
 
 
 def screen_text(app: App[None]) -> str:

@@ -35,7 +35,7 @@ def column_names(screen: Screen[object]) -> list[str]:
     """Return what the focused panel can be sorted by."""
     if not isinstance(screen, LiveScreen):
         return []
-    widget = screen.panel.widget
+    widget = screen.acting_panel.widget
     if isinstance(widget, Grid):
         return [column.title.casefold() for column in widget.columns if column.title]
     return [sort.value for sort in MapSort]

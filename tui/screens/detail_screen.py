@@ -120,6 +120,7 @@ class DetailScreen(LiveScreen):
         super().__init__(desk)
         self._detail = DetailPanel(source)
         self._node = node
+        self._box = Container(self._detail.widget, id="detail-box")
 
     @property
     def chosen(self) -> NodeSummary | None:
@@ -133,12 +134,12 @@ class DetailScreen(LiveScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the detail."""
-        yield Container(self._detail.widget, id="detail-box")
+        yield self._box
 
     def on_mount(self) -> None:
         """Put the focus on the lines."""
         super().on_mount()
-        self._detail.widget.focus()
+        self.set_focus(self._detail.widget)
 
     def show_board(self) -> None:
         """Draw the newest facts."""
@@ -150,4 +151,4 @@ class DetailScreen(LiveScreen):
         title = self._detail.heading
         if self._detail.description:
             title = f"{title}  {self._detail.description}"
-        self.query_one("#detail-box").border_title = Content(title)
+        self._box.border_title = Content(title)

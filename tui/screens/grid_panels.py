@@ -43,7 +43,7 @@ class ServicesPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's faulty frontends, then the healthy Services."""
         if node is None:
-            self.grid.set_rows((), NO_NODE)
+            self.give_rows((), NO_NODE)
             return
         reading = node.facts.services
         services = board.snapshot.cluster.services.value
@@ -53,7 +53,7 @@ class ServicesPanel(GridPanel):
         note = section_note(node, reading, board.now, board.stale_seconds)
         if note is None and not self._rows:
             note = StateNote(NoteKind.EMPTY, "the cluster has no Service")
-        self.grid.set_rows(self._rows if reading.value is not None else (), note)
+        self.give_rows(self._rows if reading.value is not None else (), note)
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return how many frontends are wrong."""
@@ -100,14 +100,14 @@ class FeaturesPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's features."""
         if node is None:
-            self.grid.set_rows((), NO_NODE)
+            self.give_rows((), NO_NODE)
             return
         reading = node.facts.features
         if self._built_from is not reading.value:
             self._built_from = reading.value
             self._rows = feature_rows(reading.value or ())
         note = section_note(node, reading, board.now, board.stale_seconds)
-        self.grid.set_rows(self._rows, note)
+        self.give_rows(self._rows, note)
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return how many features hurt something."""
@@ -139,12 +139,12 @@ class FindingsPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's faults."""
         if node is None:
-            self.grid.set_rows((), NO_NODE)
+            self.give_rows((), NO_NODE)
             return
         loading = StateNote(NoteKind.LOADING, f"reading {node.name}")
         nothing = StateNote(NoteKind.EMPTY, f"nothing wrong is seen on {node.name}")
         note = loading if node.facts.swept_at is None else nothing
-        self.grid.set_rows(finding_rows(node.faults, board.now), None if node.faults else note)
+        self.give_rows(finding_rows(node.faults, board.now), None if node.faults else note)
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return how many faults there are."""

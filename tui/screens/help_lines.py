@@ -20,6 +20,7 @@ _FILTERS = (
     ("!text", "rows that do not"),
     ("re:…", "rows that match a pattern"),
     ("field:value", "rows whose field holds the value, such as kernel:5.4 or status:harm"),
+    ("field:>90", "rows whose number is above, or with < below"),
     ("several", "joined by spaces: all must hold"),
 )
 

@@ -54,18 +54,20 @@ class HomeScreen(LiveScreen):
         side = (self.maps_panel, ServicesPanel(), FeaturesPanel(), FindingsPanel())
         self._tabs: tuple[Panel, ...] = (*side, self.log_panel)
         self._stack = PanelStack(side, self._tabs, id="side")
+        self._nodes_box = Container(self.nodes_panel.widget, id="nodes-box")
+        self._log_box = Container(self.log_panel.widget, id="log-box")
         self.focus_teller = FocusTeller(desk.controls, self.set_timer)
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the table, the panels and the log."""
-        yield Container(self.nodes_panel.widget, id="nodes-box")
+        yield self._nodes_box
         yield self._stack
-        yield Container(self.log_panel.widget, id="log-box")
+        yield self._log_box
 
     def on_mount(self) -> None:
         """Put the focus on the table."""
         super().on_mount()
-        self.nodes_panel.widget.focus()
+        self.set_focus(self.nodes_panel.widget)
 
     def on_resize(self) -> None:
         """Choose the layout: panels beside the table, or one panel below it."""
@@ -107,13 +109,12 @@ class HomeScreen(LiveScreen):
         """Draw the titles anew: counts, filters, sorts and ages."""
         self._stack.show_tabs(self.board)
         nodes, log = self.nodes_panel, self.log_panel
-        titles = {
-            "#nodes-box": joined(nodes.title, nodes.description),
-            "#side": node_title(self.chosen, self.board.now),
-            "#log-box": joined(log.title, log.who(self.chosen), log.description),
-        }
-        for selector, title in titles.items():
-            self.query_one(selector).border_title = Content(title)
+        for box, title in (
+            (self._nodes_box, joined(nodes.title, nodes.description)),
+            (self._stack, node_title(self.chosen, self.board.now)),
+            (self._log_box, joined(log.title, log.who(self.chosen), log.description)),
+        ):
+            box.border_title = Content(title)
         self.set_class(nodes.is_arranged, "-arranged")
 
     @on(Grid.RowHighlighted, "#panel-nodes")
@@ -174,7 +175,7 @@ class HomeScreen(LiveScreen):
             self.remove_class(*_MAXIMISED)
             self.add_class(_BOXES.get(key, "-max-side"))
         self.show_chosen()
-        next(panel for panel in self._tabs if panel.key == key).widget.focus()
+        self.set_focus(next(panel.widget for panel in self._tabs if panel.key == key))
 
     def action_walk(self, step: int) -> None:
         """Go to the next or the previous panel; the node table is the first."""
@@ -184,7 +185,7 @@ class HomeScreen(LiveScreen):
         if is_leaving_table and self._stack.active != self.log_panel.key:
             key = self._stack.active
         if key == self.nodes_panel.key:
-            self.nodes_panel.widget.focus()
+            self.set_focus(self.nodes_panel.widget)
         else:
             self.action_panel(key)
 
@@ -202,7 +203,7 @@ class HomeScreen(LiveScreen):
             return True
         if super().go_back():
             return True
-        self.nodes_panel.widget.focus()
+        self.set_focus(self.nodes_panel.widget)
         return True
 
     def action_log_view(self, what: str) -> None:

@@ -87,7 +87,9 @@ class LiveScreen(Screen[None]):
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self.desk = desk
+        self._header = HeaderBar(id="header")
         self._is_laid_out = False
+        self._typing_for: Panel | None = None
         self.typing_line = TypingLine(CommandLine(id="command"), desk.run_command, desk.complete)
 
     @property
@@ -105,6 +107,11 @@ class LiveScreen(Screen[None]):
     def panel(self) -> Panel:
         """The panel that keys act on."""
 
+    @property
+    def acting_panel(self) -> Panel:
+        """The panel that keys act on, also while the command line has the focus."""
+        return self._typing_for or self.panel
+
     @abstractmethod
     def compose_body(self) -> Iterable[Widget]:
         """Yield what stands between header and footer."""
@@ -115,7 +122,7 @@ class LiveScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out header, body, command line and footer."""
-        yield HeaderBar(id="header")
+        yield self._header
         with Container(id="body"):
             yield from self.compose_body()
         yield self.typing_line.line
@@ -153,7 +160,7 @@ class LiveScreen(Screen[None]):
             is_read_only=self.desk.settings.is_read_only,
             paused_at=board.paused_at,
         )
-        self.query_one(HeaderBar).show(view)
+        self._header.show(view)
 
     def show_titles(self) -> None:
         """Draw titles anew: a filter, a sort or an age changed."""
@@ -183,22 +190,25 @@ class LiveScreen(Screen[None]):
 
     def run_own_command(self, command: ParsedCommand) -> str:
         """Run a command that acts on this screen, and return what is wrong with it."""
+        panel = self.acting_panel
         if command.name == "filter":
-            problem = self.typing_line.filter(self.panel, command.argument)
-        elif self.panel.sort(command.argument):
+            problem = self.typing_line.filter(panel, command.argument)
+        elif panel.sort(command.argument):
             problem = ""
         else:
-            problem = f"{self.panel.title} can't be sorted by {command.argument or 'that'}"
+            problem = f"{panel.title} can't be sorted by {command.argument or 'that'}"
         self.show_titles()
         return problem
 
     def action_filter(self) -> None:
         """Type a filter for the focused panel."""
+        self._typing_for = self.panel
         self.typing_line.open_filter(self.panel)
         self.add_class("-typing")
 
     def open_command_line(self) -> None:
         """Let the person type a command."""
+        self._typing_for = self.panel
         self.typing_line.open_command()
         self.add_class("-typing")
 
@@ -239,7 +249,8 @@ class LiveScreen(Screen[None]):
 
     def _typing_ended(self) -> None:
         self.remove_class("-typing")
-        self.panel.widget.focus()
+        panel, self._typing_for = self.acting_panel, None
+        self.set_focus(panel.widget)
         self.show_titles()
 
     @on(FooterBar.ItemChosen)

@@ -16,6 +16,8 @@ from widgets.state_note import StateNote
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone
 
+_LINE_PARTS = ("time", "node", "level", "message", "subsystem", "error", "tag")
+
 
 class LogPanel(Panel):
     """The chosen node's log, merged with the marked nodes'."""
@@ -29,6 +31,7 @@ class LogPanel(Panel):
         self.level = WARNINGS_AND_ERRORS
         self.view.set_min_severity(int(self.level))
         self._rows = LogRows()
+        self._logs: tuple[object, ...] = ()
         self._shown: dict[NodeUid, NodeSummary] = {}
         self.marked: frozenset[NodeUid] = frozenset()
 
@@ -39,8 +42,8 @@ class LogPanel(Panel):
 
     @property
     def filter_fields(self) -> tuple[str, ...]:
-        """The parts of a line; any key of its own may be named too."""
-        return ("time", "node", "level", "message", "subsystem", "error", "tag")
+        """The parts of a line, and every key seen in one."""
+        return (*_LINE_PARTS, *sorted(self._rows.field_names))
 
     @property
     def description(self) -> str:
@@ -65,10 +68,16 @@ class LogPanel(Panel):
         nodes = self._nodes(node, board)
         before, self._shown = self._shown, {each.uid: each for each in nodes}
         if self._shown.keys() != before.keys():
+            self._logs = ()
             self.view.clear()
             self.view.set_node_shown(is_shown=len(nodes) > 1)
         self.view.show_note(log_note(node, board.now))
-        self.view.set_rows(self._rows.items(nodes))
+        logs = tuple(each.facts.logs for each in nodes)
+        if len(logs) != len(self._logs) or any(
+            new is not old for new, old in zip(logs, self._logs, strict=True)
+        ):
+            self._logs = logs
+            self.view.set_rows(self._rows.items(nodes))
 
     def _nodes(self, node: NodeSummary | None, board: Board) -> list[NodeSummary]:
         others = [board.node(uid) for uid in sorted(self.marked)]
@@ -123,5 +132,6 @@ class LogPanel(Panel):
 
     def show_failure(self, note: StateNote) -> None:
         """Say that the panel itself failed."""
+        self._logs = ()
         self.view.clear()
         self.view.show_note(note)

@@ -28,6 +28,8 @@ class LogRows:
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[LogEntry | LogGap, LogItem]] = {}
+        self.field_names: set[str] = set()
+        """Keys seen in the lines, for `/key:value`."""
 
     def items(self, nodes: Iterable[NodeSummary]) -> list[LogItem]:
         """Return the lines and gaps of some nodes in the order of time."""
@@ -38,6 +40,8 @@ class LogRows:
                 old = kept.get(entry.sequence)
                 if old is None or old[0] is not entry:
                     old = (entry, log_item(entry, node.name))
+                    if isinstance(entry, LogEntry):
+                        self.field_names.update(key for key, _ in entry.line.fields)
                 fresh[entry.sequence] = old
                 at = entry.line.time if isinstance(entry, LogEntry) else entry.started_at
                 ordered.append((at, entry.sequence, old[1]))

@@ -34,6 +34,7 @@ class MapsPanel(Panel):
         self._sort = MapSort.WORST
         self._is_reversed = False
         self._is_faults_only = False
+        self._drawn: tuple[object, ...] | None = None
 
     @property
     def widget(self) -> MapsView:
@@ -79,6 +80,10 @@ class MapsPanel(Panel):
         self._draw()
 
     def _draw(self) -> None:
+        wanted = (self._maps, self._note, self._sort, self._is_reversed)
+        if self._drawn is not None and wanted[0] is self._drawn[0] and wanted == self._drawn:
+            return
+        self._drawn = wanted
         sections = self._rows.sections(self._maps, self._sort, is_reversed=self._is_reversed)
         self.view.set_sections(sections, self._note)
 
@@ -132,4 +137,5 @@ class MapsPanel(Panel):
 
     def show_failure(self, note: StateNote) -> None:
         """Say that the panel itself failed."""
+        self._drawn = None
         self.view.set_sections((), note)

@@ -26,6 +26,8 @@ from widgets.tones import CellText, Span, Tone
 
 SPARK_CELLS = 6
 _KERNEL_NUMBERS = re.compile(r"\d[\d.]*(?:-\d[\d.]*)*(?![^-.])")
+AGING_SECONDS = 5.0
+"""How long an unchanged node keeps the ages it shows; they are worded in coarser steps."""
 NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
     GridColumn("node", "NODE", 8, 40, is_flexible=True),
@@ -47,14 +49,22 @@ class NodeRows:
 
     def __init__(self) -> None:
         self._kept: dict[NodeUid, tuple[NodeSummary, str, str, GridRow]] = {}
+        self._aged_at = float("-inf")
 
     def rows(self, nodes: Iterable[NodeSummary], now: float, stale_seconds: float) -> list[GridRow]:
         """Return one row for each node, in the order given."""
         kept, fresh = self._kept, {}
         rows = []
+        is_aging = abs(now - self._aged_at) >= AGING_SECONDS
+        if is_aging:
+            self._aged_at = now
         for node in nodes:
-            swept, agent = node_ages(node, now)
             old = kept.get(node.uid)
+            if old is not None and old[0] is node and not is_aging:
+                fresh[node.uid] = old
+                rows.append(old[3])
+                continue
+            swept, agent = node_ages(node, now)
             if old is None or old[0] is not node or old[1] != swept or old[2] != agent:
                 old = (node, swept, agent, node_row(node, now, stale_seconds))
             fresh[node.uid] = old

@@ -42,7 +42,7 @@ class NodesPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show every node; the chosen one is where the cursor is."""
         rows = self._rows.rows(board.summary.nodes, board.now, board.stale_seconds)
-        self.grid.set_rows(rows, nodes_note(board.snapshot))
+        self.give_rows(rows, nodes_note(board.snapshot))
         if not self.is_settled and self.grid.shown:
             self.grid.select(self.grid.shown[0].key)
             is_read = not board.summary.statuses.get(NodeStatus.LOADING, 0)

@@ -11,7 +11,7 @@ from tui.screens.details import Detail
 from tui.screens.fleet import NodeSummary
 from widgets.filters import Filter
 from widgets.grid import Grid
-from widgets.grid_rows import GridColumn
+from widgets.grid_rows import GridColumn, GridRow
 from widgets.line_list import LineList
 from widgets.state_note import StateNote
 from widgets.tones import Span
@@ -120,6 +120,7 @@ class GridPanel(Panel):
 
     def __init__(self) -> None:
         self.grid = Grid(self.columns, id=f"panel-{self.key}")
+        self._given: tuple[Sequence[GridRow], StateNote | None] | None = None
 
     @property
     def widget(self) -> Grid:
@@ -148,6 +149,12 @@ class GridPanel(Panel):
         row = self.grid.highlighted
         return None if row is None else row.key
 
+    def give_rows(self, rows: Sequence[GridRow], note: StateNote | None = None) -> None:
+        """Show rows; the same list with the same note costs nothing."""
+        if self._given is None or self._given[0] is not rows or self._given[1] != note:
+            self._given = (rows, note)
+            self.grid.set_rows(rows, note)
+
     def set_filter(self, wanted: Filter) -> None:
         """Show only the rows that match."""
         self.grid.set_filter(wanted)
@@ -170,4 +177,4 @@ class GridPanel(Panel):
 
     def show_failure(self, note: StateNote) -> None:
         """Say that the panel itself failed."""
-        self.grid.set_rows((), note)
+        self.give_rows((), note)

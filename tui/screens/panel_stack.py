@@ -44,12 +44,14 @@ class PanelStack(Vertical):
         self._node: NodeSummary | None = None
         self._active = panels[0].key
         self._in_front: str = panels[0].key
+        self._strip = TabStrip(id="tabs")
+        self._summary = Static(id="panel-summary", markup=False)
         self.is_ruled = False
 
     def compose(self) -> ComposeResult:
         """Lay out the tabs, the summary line and the panels."""
-        yield TabStrip(id="tabs")
-        yield Static(id="panel-summary", markup=False)
+        yield self._strip
+        yield self._summary
         with ContentSwitcher(initial=self._panels[self._in_front].widget.id, id="panel-body"):
             for panel in self._panels.values():
                 yield panel.widget
@@ -77,10 +79,9 @@ class PanelStack(Vertical):
         panel = self.panel_in_front
         show_guarded(panel, node, board)
         summary, is_bad = ("", False) if node is None else panel.summary(node)
-        line = self.query_one("#panel-summary", Static)
-        line.update(Content(summary))
-        line.set_class(is_bad, "-bad")
-        line.display = bool(summary) and self._active == self._in_front
+        self._summary.update(Content(summary))
+        self._summary.set_class(is_bad, "-bad")
+        self._summary.display = bool(summary) and self._active == self._in_front
         self.show_tabs(board)
 
     def show_tabs(self, board: Board) -> None:
@@ -99,7 +100,7 @@ class PanelStack(Vertical):
             left = () if node is None else (Span(f" {node.name} ", Tone.STRONG),)
             right = (Span(self._state_of(shown, board), Tone.MUTED),)
             view = TabStripView(items, self._active, left, right, is_ruled=True)
-        self.query_one(TabStrip).show(view)
+        self._strip.show(view)
 
     def _state_of(self, panel: Panel, board: Board) -> str:
         if self._node is None:

@@ -54,14 +54,14 @@ class ServiceNodesPanel(GridPanel):
         service = find_service(board, self._service)
         if service is None:
             text = f"{self._service} is no longer a Service of this cluster"
-            self.grid.set_rows((), StateNote(NoteKind.EMPTY, text))
+            self.give_rows((), StateNote(NoteKind.EMPTY, text))
             return
         reading = board.snapshot.cluster.services
         note = None
         if reading.state is not ReadingState.KNOWN:
             note = StateNote(NoteKind.STALE, wording.reading_trouble(reading) or "not current")
         rows = service_node_rows(service, board.summary.nodes, board.now)
-        self.grid.set_rows(rows, note)
+        self.give_rows(rows, note)
 
     def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
         """Return nothing: enter goes to the node instead."""
@@ -76,6 +76,8 @@ class ServiceScreen(LiveScreen):
         self._service = name
         self._open_node = open_node
         self._nodes_panel = ServiceNodesPanel(name)
+        self._want = Static(id="service-want", markup=False)
+        self._box = Container(self._nodes_panel.widget, id="service-box")
 
     @property
     def chosen(self) -> NodeSummary | None:
@@ -90,20 +92,20 @@ class ServiceScreen(LiveScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield what is wanted, and the table."""
-        yield Static(id="service-want", markup=False)
-        yield Container(self._nodes_panel.widget, id="service-box")
+        yield self._want
+        yield self._box
 
     def on_mount(self) -> None:
         """Put the focus on the table."""
         super().on_mount()
-        self._nodes_panel.widget.focus()
+        self.set_focus(self._nodes_panel.widget)
 
     def show_board(self) -> None:
         """Draw what is wanted, and every node."""
         service = find_service(self.board, self._service)
         want = ("", "") if service is None else want_lines(service)
         text = f"{self._service}  {want[0]}\n{want[1]}"
-        self.query_one("#service-want", Static).update(Content(text))
+        self._want.update(Content(text))
         show_guarded(self._nodes_panel, None, self.board)
         self.show_titles()
 
@@ -113,7 +115,7 @@ class ServiceScreen(LiveScreen):
         counts = verdict_counts(panel.grid.shown)
         verdicts = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
         title = joined(f"{self._service} on every node", verdicts, panel.description)
-        self.query_one("#service-box").border_title = Content(title)
+        self._box.border_title = Content(title)
 
     @on(Grid.ViewChanged)
     def follow_view(self) -> None:
