@@ -29,6 +29,8 @@ DEFAULT_SIZES: Mapping[Sizing, int] = {
     Sizing.POLICY: 16384,
     Sizing.FRAGMENTS: 8192,
 }
+DYNAMIC_SOCK_REVERSE = 110_861
+"""What dynamic sizing gives a node of 24 GiB at the ratio of 0.0025."""
 _CONFIG_KEYS: Mapping[str, str] = {
     "bpf-lb-map-max": "LBMapEntries",
     "bpf-ct-global-tcp-max": "CTMapEntriesGlobalTCP",
@@ -80,6 +82,8 @@ class RunningConfig:
             return int(text)
         if sizing is Sizing.NEIGHBOUR:
             return self.size(Sizing.NAT)
+        if sizing is Sizing.SOCK_REVERSE and self.get("bpf-map-dynamic-size-ratio"):
+            return DYNAMIC_SOCK_REVERSE
         return DEFAULT_SIZES[sizing]
 
     def max_entries(self, spec: MapSpec) -> int:

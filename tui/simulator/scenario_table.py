@@ -24,6 +24,7 @@ _BASE: Mapping[str, str] = {
     "bpf-ct-global-tcp-max": "65536",
     "bpf-nat-global-max": "65536",
     "bpf-lb-map-max": "1024",
+    "bpf-map-dynamic-size-ratio": "0.0025",
     "cluster-id": "0",
     "cluster-name": "prod-eu-1",
     "debug": "false",

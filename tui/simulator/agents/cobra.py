@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tui.simulator.agents.cobra_table import COMMANDS, GROUPS, HELP
+from tui.simulator.agents.cobra_groups import GROUPS
+from tui.simulator.agents.cobra_table import COMMANDS, HELP
 from tui.simulator.agents.cobra_types import Command, Flag
 from tui.simulator.agents.releases import AgentRelease
 
@@ -101,6 +102,10 @@ class CommandLine:
             return Printed(self._group_help(()))
         if names[0] not in self._subcommands(""):
             text = f'unknown command "{names[0]}" for "{self.release.binary}"'
+            close = [name for name in self._subcommands("") if _is_close(names[0], name)]
+            if close:
+                listed = "".join(f"\t{name}\n" for name in close)
+                text += f"\n\nDid you mean this?\n{listed}"
             hint = f"Run '{self.release.binary} --help' for usage.\n"
             return Printed(f"{text}\n", f"Error: {text}\n{hint}", 1)
         path: list[str] = []
@@ -108,6 +113,9 @@ class CommandLine:
             if name not in self._subcommands(" ".join(path)):
                 break
             path.append(name)
+        if " ".join(path) not in GROUPS[self.release.minor]:
+            full = self._full(tuple(path))
+            return Printed("", f"Error: the simulated agent does not answer `{full}`\n", 1)
         for word in words:
             if word.startswith("-") and word not in {"-h", "--help", "-D", "--debug"}:
                 return self._unknown_flag(word, self._group_usage(tuple(path)))
@@ -177,12 +185,7 @@ class CommandLine:
         return " ".join([self.release.binary, *path])
 
     def _subcommands(self, path: str) -> dict[str, str]:
-        found = {}
-        for name, summary in GROUPS.get(path, {}).items():
-            text, _, since = summary.partition("|")
-            if not since or int(since) <= self.release.minor:
-                found[name] = text
-        return found
+        return dict(GROUPS[self.release.minor].get(path, ()))
 
     def _group_help(self, path: tuple[str, ...]) -> str:
         parent = " ".join(path[:-1])
@@ -195,7 +198,11 @@ class CommandLine:
         width = max([11, *map(len, rows)])
         listed = "".join(f"  {name.ljust(width)} {text}\n" for name, text in rows.items())
         text = f"Usage:\n  {full} [command]\n\nAvailable Commands:\n{listed}"
-        text += self._flag_texts([HELP], path[-1] if path else self.release.binary)
+        if path:
+            text += self._flag_texts([HELP], path[-1])
+        else:
+            flags = sorted([*self._globals(), HELP], key=lambda flag: flag.name)
+            text += f"\nFlags:\n{self._flag_lines(flags, self.release.binary)}"
         return f'{text}\nUse "{full} [command] --help" for more information about a command.\n'
 
     def _flag_texts(self, own: list[Flag], name: str) -> str:
@@ -216,3 +223,15 @@ class CommandLine:
             f"{head.ljust(width)}{words.get(flag.usage, flag.usage)}\n"
             for head, flag in zip(heads, flags, strict=True)
         )
+
+
+def _is_close(typed: str, name: str) -> bool:
+    """Tell whether cobra suggests a command: two edits away at most, or begun like it."""
+    distances = list(range(len(name) + 1))
+    for row, char in enumerate(typed, 1):
+        before, distances[0] = distances[0], row
+        for column, other in enumerate(name, 1):
+            cost = before + (char != other)
+            before = distances[column]
+            distances[column] = min(cost, before + 1, distances[column - 1] + 1)
+    return distances[-1] <= 2 or name.startswith(typed)

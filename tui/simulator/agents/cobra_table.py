@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tui.simulator.agents.cobra_types import Command, Flag
 
 OUTPUT = Flag("output", "@output", "o", "string")
@@ -134,36 +132,3 @@ COMMANDS: tuple[Command, ...] = (
     Command(("node", "list"), "List nodes", (OUTPUT,), alias=_LIST),
     Command(("encrypt", "status"), "Display the current encryption state", (OUTPUT,)),
 )
-
-GROUPS: Mapping[str, Mapping[str, str]] = {
-    "": {
-        "bgp": "Access to BGP control plane|17",
-        "bpf": "Direct access to local BPF maps",
-        "config": "Cilium configuration options",
-        "encrypt": "Manage transparent encryption",
-        "endpoint": "Manage endpoints",
-        "map": "Access userspace cached content of BPF maps",
-        "metrics": "Access metric status",
-        "node": "Manage cluster nodes",
-        "service": "Manage services & loadbalancers",
-        "status": "Display status of daemon",
-        "version": "Print version information",
-    },
-    "bpf": {
-        "ct": "Connection tracking tables",
-        "lb": "Load-balancing configuration",
-    },
-    "bpf ct": {"list": "List connection tracking entries"},
-    "bpf lb": {"list": "List load-balancing configuration"},
-    "map": {
-        "events": "Display cached list of events for a BPF map|17",
-        "get": "Display cached content of given BPF map",
-        "list": "List all open BPF maps",
-    },
-    "metrics": {"list": "List all metrics"},
-    "service": {"list": "List services"},
-    "endpoint": {"list": "List all endpoints"},
-    "node": {"list": "List nodes"},
-    "encrypt": {"status": "Display the current encryption state"},
-}
-"""Subcommands with their summaries; `|17` names the first minor release that has one."""

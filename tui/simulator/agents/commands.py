@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tui.simulator.agents import files, lbtext, maptext, others, statustext
+from tui.simulator.agents import conntrack, endpoints, files, lbtext, maptext, others, statustext
 from tui.simulator.agents.answer import Answer, Context
 from tui.simulator.agents.bpftool import run_bpftool
 from tui.simulator.agents.cobra import CommandLine, Parsed, Printed
@@ -65,11 +65,11 @@ _COMMANDS: Mapping[str, _Run] = {
     "map list": maptext.map_list,
     "map get": maptext.map_get,
     "bpf lb list": _lb_list,
-    "bpf ct list": others.conntrack_list,
+    "bpf ct list": conntrack.conntrack_list,
     "service list": _service_list,
     "config": others.show_config,
     "config get": others.get_config,
-    "endpoint list": others.endpoint_list,
+    "endpoint list": endpoints.endpoint_list,
     "node list": others.node_list,
     "encrypt status": others.encrypt_status,
 }

@@ -58,6 +58,7 @@ def controllers(node: SimNode, agent: Agent, now: float) -> list[dict[str, Any]]
         for name, interval, seconds in _PER_ENDPOINT[agent.release.minor]:
             row = (name.format(id=endpoint), interval, seconds)
             found.append(_healthy(node, agent, row, now))
+        found.append(_recovery(node, agent, endpoint))
     found.extend(_failing(node, agent, now))
     return sorted(found, key=lambda controller: str(controller["uuid"]))
 
@@ -107,6 +108,20 @@ def tries_after(seconds: float) -> int:
     It waits one second longer after each failure (pkg/controller `ErrorRetryBaseDuration`).
     """
     return int((math.sqrt(8 * max(seconds, 0.0) + 1) - 1) / 2)
+
+
+def _recovery(node: SimNode, agent: Agent, endpoint: int) -> dict[str, Any]:
+    """Return the controller that has nothing to do unless an endpoint's regeneration fails."""
+    configuration: dict[str, Any] = {"error-retry": True, "error-retry-base": "2s"}
+    if agent.release.minor > 11:
+        configuration["interval"] = "1s"
+    name = f"endpoint-{endpoint}-regeneration-recovery"
+    return {
+        "configuration": configuration,
+        "name": name,
+        "status": {"last-failure-timestamp": ZERO_TIME, "last-success-timestamp": ZERO_TIME},
+        "uuid": uuid_from(f"{node.variant}/{name}"),
+    }
 
 
 def _healthy(

@@ -142,7 +142,10 @@ def cgroup_tree(node: SimNode, agent: Agent) -> bytes:
                     "id": number,
                     "attach_type": attach_type.format(family),
                     "attach_flags": flags,
-                    "name": (prefix + name.format(family))[:15],
+                    "name": prefix + name.format(family),
+                    "attach_btf_name": "",
+                    "attach_btf_obj_id": 0,
+                    "attach_btf_id": 0,
                 }
             )
     tree = [{"cgroup": CGROUP_ROOT, "programs": programs}]

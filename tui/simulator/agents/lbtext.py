@@ -12,11 +12,9 @@ from tui.simulator.lbrows import address_text, flag_words
 from tui.simulator.loadbalancer import SlotKey, SlotValue
 from tui.simulator.model import Agent, SimNode
 from tui.simulator.services import (
-    ANY_ADDRESS,
     NODE_ADDRESS,
     BackendTuple,
     Frontend,
-    FrontendType,
     text_of,
 )
 
@@ -165,13 +163,9 @@ def _backend(agent: Agent, backend: BackendTuple) -> dict[str, Any]:
     found: dict[str, Any] = {"ip": text_of(backend.address), "port": backend.port}
     if agent.release.minor <= 11:
         return found
-    return {
-        **found,
-        "preferred": True,
-        "protocol": backend.protocol,
-        "state": "active",
-        "weight": 100,
-    }
+    if agent.release.minor >= 18:
+        found["preferred"] = True
+    return {**found, "protocol": backend.protocol, "state": "active", "weight": 100}
 
 
 def _flags(agent: Agent, frontend: Frontend) -> dict[str, Any]:
@@ -180,7 +174,4 @@ def _flags(agent: Agent, frontend: Frontend) -> dict[str, Any]:
     if is_new:
         found |= {"extTrafficPolicy": "Cluster", "intTrafficPolicy": "Cluster"}
     found |= {"name": frontend.name, "namespace": frontend.namespace}
-    kind = frontend.type
-    if kind is FrontendType.NODE_PORT and frontend.key.address == ANY_ADDRESS:
-        kind = FrontendType.NODE_PORT
-    return {**found, "trafficPolicy": "Cluster", "type": str(kind)}
+    return {**found, "trafficPolicy": "Cluster", "type": str(frontend.type)}

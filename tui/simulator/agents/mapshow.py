@@ -53,7 +53,7 @@ def _described(
     if spec.type == "prog_array":
         found |= {"owner_prog_type": "sched_cls", "owner_jited": True}
     found["frozen"] = 0
-    if agent.release.minor > 11:
+    if agent.release.minor > 11 or pin.startswith(("cilium_calls", "cilium_policy", "cilium_enc")):
         found["btf_id"] = 1300
     return found
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from tui.simulator.agents.answer import Answer, Context
 from tui.simulator.agents.cobra import Parsed
+from tui.simulator.agents.conntrack import conntrack_texts
 from tui.simulator.agents.failures import full_error
 from tui.simulator.agents.gojson import indented
 from tui.simulator.agents.lbtext import backend_url, key_text, value_text
@@ -25,7 +27,8 @@ def map_list(node: SimNode, agent: Agent, context: Context, parsed: Parsed) -> A
     maps = list(_open_maps(node, agent))
     if parsed.is_json:
         found = [
-            _model(GLOBALS + pin, _entries(node, agent, context, spec, pin)) for spec, pin in maps
+            _model(spec, GLOBALS + pin, _entries(node, agent, context, spec, pin), agent)
+            for spec, pin in maps
         ]
         return Answer(indented({"maps": found}), seconds=0.1 if agent.release.minor < 16 else 0.6)
     text = "Name\tNum entries\tNum errors\tCache enabled\n"
@@ -50,7 +53,7 @@ def map_get(node: SimNode, agent: Agent, context: Context, parsed: Parsed) -> An
     spec, pin = found
     entries = _entries(node, agent, context, spec, pin)
     if parsed.is_json:
-        return Answer(indented(_model(GLOBALS + pin, entries)), seconds=0.08)
+        return Answer(indented(_model(spec, GLOBALS + pin, entries, agent)), seconds=0.08)
     if not entries:
         state = "empty" if spec.is_cached else "disabled"
         return Answer(f"Cache is {state}\n\n".encode(), seconds=0.08)
@@ -62,8 +65,10 @@ def map_get(node: SimNode, agent: Agent, context: Context, parsed: Parsed) -> An
     return Answer(aligned(text).encode(), seconds=0.08)
 
 
-def _model(path: str, entries: list[Entry]) -> dict[str, Any]:
-    return {"cache": entries, "path": path} if entries else {"path": path}
+def _model(spec: MapSpec, path: str, entries: list[Entry], agent: Agent) -> dict[str, Any]:
+    """Return a map as the API does: without a cache it is null up to 1.18."""
+    is_null = not entries and not spec.is_cached and agent.release.minor < 18
+    return {"cache": None if is_null else entries, "path": path}
 
 
 def _open_maps(node: SimNode, agent: Agent) -> Iterator[tuple[MapSpec, str]]:
@@ -73,7 +78,9 @@ def _open_maps(node: SimNode, agent: Agent) -> Iterator[tuple[MapSpec, str]]:
     connections = {Sizing.CT_TCP, Sizing.CT_ANY, Sizing.NAT}
     for spec in pinned_specs(agent.release):
         is_counted = is_new and (spec.sizing in connections or spec.sizing is Sizing.SOCK_REVERSE)
-        if spec.is_open or is_counted:
+        if is_counted:
+            yield replace(spec, is_cached=True), spec.pin
+        elif spec.is_open:
             yield spec, spec.pin
 
 
@@ -88,6 +95,8 @@ def _entries(node: SimNode, agent: Agent, context: Context, spec: MapSpec, pin: 
     maker = makers.get(pin)
     if maker is not None:
         return maker(node, agent)
+    if spec.sizing in {Sizing.CT_TCP, Sizing.CT_ANY}:
+        return _connections(node, agent, context, spec)
     if pin == "cilium_lb_affinity_match":
         pairs = sorted(agent.maps.balancer.affinity_match)
         return [_entry(agent, f"{backend_id} {number}") for backend_id, number in pairs]
@@ -98,9 +107,12 @@ def _entries(node: SimNode, agent: Agent, context: Context, spec: MapSpec, pin: 
     return [_entry(agent, str(number), "0") for number in range(count)]
 
 
-def _entry(agent: Agent, key: str, value: str = "", error: str = "") -> Entry:
+def _entry(
+    agent: Agent, key: str, value: str = "", error: str = "", is_written: bool = False
+) -> Entry:
+    """Return one entry; from 1.18 only maps that the agent writes through a cache have a state."""
     entry: Entry = {}
-    if agent.release.has_map_sync:
+    if agent.release.has_map_sync or is_written:
         entry["desired-action"] = "to-be-inserted" if error else "sync"
     entry["key"] = key
     if error:
@@ -165,26 +177,29 @@ def _reverse_nat(node: SimNode, agent: Agent) -> list[Entry]:
 
 def _endpoints(node: SimNode, agent: Agent) -> list[Entry]:
     rows = [
-        _entry(agent, f"{node.address_text}:0", "(localhost)"),
-        _entry(agent, f"{node.router_address}:0", "(localhost)"),
+        _entry(agent, f"{node.address_text}:0", "(localhost)", is_written=True),
+        _entry(agent, f"{node.router_address}:0", "(localhost)", is_written=True),
     ]
     network = node.pod_cidr.removesuffix("0/24")
     for endpoint in node.endpoints():
         value = f"id={endpoint:<5} sec_id={256 + endpoint} flags=0x0000 ifindex={endpoint % 90}"
-        rows.append(_entry(agent, f"{network}{3 + endpoint % 250}:0", value))
+        rows.append(_entry(agent, f"{network}{3 + endpoint % 250}:0", value, is_written=True))
     return rows
+
+
+def _connections(node: SimNode, agent: Agent, context: Context, spec: MapSpec) -> list[Entry]:
+    return [_entry(agent, key, value) for key, value in conntrack_texts(node, agent, context, spec)]
 
 
 def _ipcache(node: SimNode, agent: Agent) -> list[Entry]:
     value = "{} 0 0.0.0.0" if agent.release.minor < 14 else _IPCACHE_VALUE
-    rows = [
-        _entry(agent, f"{node.router_address}/32", value.format(1)),
-        _entry(agent, f"{node.address_text}/32", value.format(1)),
-        _entry(agent, "0.0.0.0/0", value.format(2)),
-    ]
+    identities = {f"{node.router_address}/32": 1, f"{node.address_text}/32": 1, "0.0.0.0/0": 2}
     for backend in agent.maps.balancer.backends.values():
-        rows.append(_entry(agent, f"{text_of(backend.address)}/32", value.format(12345)))
-    return rows
+        identities.setdefault(f"{text_of(backend.address)}/32", 12345)
+    return [
+        _entry(agent, key, value.format(identity), is_written=True)
+        for key, identity in identities.items()
+    ]
 
 
 _IPCACHE_VALUE = "identity={} encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>"

@@ -171,7 +171,6 @@ def status(node: SimNode, agent: Agent, kubernetes: str, now: float) -> dict[str
         "kvstore": {"msg": "Disabled", "state": "Ok"},
         "masquerading": _masquerading(node, config),
         "nodeMonitor": {"cpus": 2, "npages": 64, "pagesize": 4096},
-        "proxy": _proxy(node, agent),
     }
     if release.minor == 11:
         found["host-routing"] = {"mode": "BPF" if node.kernel.at_least(5, 10) else "Legacy"}
@@ -204,6 +203,12 @@ def _newer(node: SimNode, agent: Agent) -> dict[str, Any]:
     }
     if agent.release.minor >= 18:
         found["hubble-metrics"] = {"state": "Disabled"}
+        found["proxy"] = {
+            "envoy-deployment-mode": "embedded",
+            "ip": node.router_address,
+            "port-range": "10000-20000",
+            "redirects": None,
+        }
     return found
 
 
@@ -226,8 +231,13 @@ def _encryption(config: RunningConfig) -> str:
 def _hubble(config: RunningConfig) -> dict[str, Any]:
     if not config.is_on("enable-hubble"):
         return {"state": "Disabled"}
-    observer = {"current-flows": 4095, "max-flows": 4095, "seen-flows": 90210, "uptime": 3_600}
-    return {"observer": observer, "state": "Ok"}
+    observer = {
+        "current-flows": 4095,
+        "max-flows": 4095,
+        "seen-flows": 90210,
+        "uptime": "1h0m0.5s",
+    }
+    return {"metrics": {"state": "Disabled"}, "observer": observer, "state": "Ok"}
 
 
 def _ipam(node: SimNode) -> dict[str, Any]:
@@ -252,20 +262,11 @@ def _masquerading(node: SimNode, config: RunningConfig) -> dict[str, Any]:
         "enabledProtocols": {"ipv4": True},
         "mode": "BPF" if is_bpf else "iptables",
     }
-    if is_bpf:
-        found["snat-exclusion-cidr-v4"] = "10.64.0.0/10"
-    return found
-
-
-def _proxy(node: SimNode, agent: Agent) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "ip": node.router_address,
-        "port-range": "10000-20000",
-        "redirects": None,
+    return {
+        **found,
+        "snat-exclusion-cidr": node.pod_cidr,
+        "snat-exclusion-cidr-v4": node.pod_cidr,
     }
-    if agent.release.minor >= 17:
-        found = {"envoy-deployment-mode": "embedded", **found}
-    return found
 
 
 def _kubernetes_text(version: str) -> str:
