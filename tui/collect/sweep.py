@@ -145,8 +145,8 @@ class Sweeper:
         self._alarm.ring()
 
     def refresh(self) -> None:
-        """Sweep now."""
-        self._schedule.refresh()
+        """Sweep now, nodes that wait after a failure too."""
+        self._schedule.resume()
         self._alarm.ring()
 
     async def note(self, target: Target) -> None:

@@ -15,8 +15,10 @@ DUMP_SWEEPS = 2.0
 DUMP_DUTY = 20.0
 """A dump that takes long is repeated after 20 times as long, if that is more than a minute."""
 
-TRIES = 3
-"""Probes of the agent's start or the node's boot are asked again this often if they fail."""
+RETRY_SECONDS = 2.5
+MOST_RETRY_SECONDS = 600.0
+"""What failed of an agent's start or a node's boot is asked again, each time after twice as long:
+an agent needs up to a minute until its API answers."""
 
 NEVER = float("-inf")
 
@@ -58,10 +60,12 @@ class Visits:
     """The book of one node."""
 
     __slots__ = (
+        "_boot_retry_at",
         "_boot_tries",
         "_counts",
         "_dump_seconds",
         "_last_dump_at",
+        "_start_retry_at",
         "_start_tries",
         "_unread_boot",
         "_unread_start",
@@ -91,15 +95,17 @@ class Visits:
         self._unread_boot = BOOT
         self._start_tries = 0
         self._boot_tries = 0
+        self._start_retry_at = NEVER
+        self._boot_retry_at = NEVER
 
     def renew(self, agent: Answering) -> None:
         """Note another container, or another boot: what they can tell is unread again."""
         self.failures = 0
         self.not_before = NEVER
         self.wants_dump = True
-        self._unread_start, self._start_tries = START, 0
+        self._unread_start, self._start_tries, self._start_retry_at = START, 0, NEVER
         if agent.boot_id != self.agent.boot_id:
-            self._unread_boot, self._boot_tries = BOOT, 0
+            self._unread_boot, self._boot_tries, self._boot_retry_at = BOOT, 0, NEVER
         self.agent = agent
 
     def request_count(self, map_name: str) -> bool:
@@ -120,9 +126,9 @@ class Visits:
             return (*FIRST, *self._due_counts())
         is_dump_due = self.wants_dump or now >= self._dump_due_at(sweep_interval_seconds)
         due = list(CHEAP)
-        if self._start_tries < TRIES or is_dump_due:
+        if now >= self._start_retry_at:
             due += sorted(self._unread_start)
-        if self._boot_tries < TRIES:
+        if now >= self._boot_retry_at:
             due += sorted(self._unread_boot)
         if is_dump_due:
             due += DUMP
@@ -153,10 +159,15 @@ class Visits:
             self.wants_dump = False
         if turn.agent != self.agent:
             return
-        self._start_tries += asked >= self._unread_start
-        self._boot_tries += asked >= self._unread_boot
-        self._unread_start -= asked.difference(failed)
-        self._unread_boot -= asked.difference(failed)
+        answered = asked.difference(failed)
+        if asked >= self._unread_start:
+            self._start_retry_at = now + _retry_seconds(self._start_tries)
+            self._start_tries += 1
+        if asked >= self._unread_boot:
+            self._boot_retry_at = now + _retry_seconds(self._boot_tries)
+            self._boot_tries += 1
+        self._unread_start -= answered
+        self._unread_boot -= answered
 
     @property
     def owes_follow_up(self) -> bool:
@@ -167,3 +178,7 @@ class Visits:
             or (self._boot_tries == 0 and bool(self._unread_boot))
             or bool(self._counts)
         )
+
+
+def _retry_seconds(tries: int) -> float:
+    return min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2.0 ** min(tries, 16))
