@@ -1,0 +1,1 @@
+"""`make screenshots`: pictures of every screen, drawn from the demo's data."""
