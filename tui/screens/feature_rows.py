@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tui.model.features import Feature, FeatureState
+from tui.model.features import Feature, FeatureGroup, FeatureState
 from tui.screens.marks import severity_mark
 from tui.screens.severity import Severity
 from widgets.grid_rows import GridColumn, GridRow
@@ -14,12 +14,16 @@ from widgets.tones import CellText, Span, Tone
 FEATURE_COLUMNS = (
     GridColumn("state", "", 1, 1),
     GridColumn("feature", "FEATURE", 20, 34),
+    GridColumn("group", "OF", 6, 6, priority=3),
     GridColumn("value", "VALUE", 8, 20),
     GridColumn("how", "HOW KNOWN", 9, 14, priority=2),
     GridColumn("needed", "WHAT DEPENDS ON IT", 18, 60, priority=1, is_flexible=True),
     GridColumn("evidence", "EVIDENCE", 24, 60, priority=4, is_flexible=True),
 )
 """The Features panel's columns."""
+
+
+_GROUPS = {FeatureGroup.KERNEL: "kernel", FeatureGroup.KUBE_PROXY_REPLACEMENT: "KPR"}
 
 
 def feature_rows(features: Sequence[Feature]) -> list[GridRow]:
@@ -34,6 +38,7 @@ def _feature_row(feature: Feature, place: int) -> GridRow:
     cells: tuple[CellText, ...] = (
         mark,
         Span(feature.label, Tone.STRONG if feature.is_concern else Tone.NORMAL),
+        Span(_GROUPS[feature.group], Tone.MUTED),
         Span(feature.value, tone),
         Span(feature.proof.value, Tone.MUTED),
         feature.needed_by,
@@ -43,7 +48,11 @@ def _feature_row(feature: Feature, place: int) -> GridRow:
         feature.key,
         cells,
         {"state": place},
-        {"group": feature.group.value, "key": feature.key, "state": feature.state.value},
+        {
+            "group": f"{_GROUPS[feature.group]} {feature.group.value}",
+            "key": feature.key,
+            "state": feature.state.value,
+        },
         is_fault=feature.is_concern,
     )
 

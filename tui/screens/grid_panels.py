@@ -90,7 +90,7 @@ class FeaturesPanel(GridPanel):
     number = "3"
     title = "Features"
     columns = FEATURE_COLUMNS
-    extra_fields = ("group", "key")
+    extra_fields = ("key",)
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.keymap import KEYS, KeyEntry, Scope, bound
 from tui.screens.board import Board, Controls
@@ -204,13 +205,13 @@ class LiveScreen(Screen[None]):
         """Type a filter for the focused panel."""
         self._typing_for = self.panel
         self.typing_line.open_filter(self.panel)
-        self.add_class("-typing")
+        self._typing_began()
 
     def open_command_line(self) -> None:
         """Let the person type a command."""
         self._typing_for = self.panel
         self.typing_line.open_command()
-        self.add_class("-typing")
+        self._typing_began()
 
     def action_faults_only(self) -> None:
         """Show only faults in the focused panel, or all again."""
@@ -246,6 +247,11 @@ class LiveScreen(Screen[None]):
         """Leave everything as it was before the line was opened."""
         self.typing_line.cancelled(event.prefix)
         self._typing_ended()
+
+    def _typing_began(self) -> None:
+        """Give the line the focus at once: `Widget.focus` waits, and the next key would be lost."""
+        self.add_class("-typing")
+        self.set_focus(self.typing_line.line.query_one(Input))
 
     def _typing_ended(self) -> None:
         self.remove_class("-typing")

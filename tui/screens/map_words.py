@@ -8,6 +8,8 @@ from tui.screens.severity import Rank, Severity
 
 NEARLY_FULL_RATIO = 0.9
 SOON_FULL_SECONDS = 3_600.0
+HALF_FULL_RATIO = 0.5
+"""Below it a short trend is shown in the Maps panel, and is no reason to wake somebody."""
 
 
 def map_trouble(usage: MapUsage) -> tuple[Severity, Rank, str] | None:
@@ -29,7 +31,8 @@ def map_trouble(usage: MapUsage) -> tuple[Severity, Rank, str] | None:
 def _filling_words(usage: MapUsage) -> str | None:
     """Return why a map that still takes entries will soon not; an LRU map never refuses."""
     ratio, soon = usage.ratio, usage.trend.seconds_to_full
-    if ratio is not None and soon is not None and soon <= SOON_FULL_SECONDS:
+    is_filling = soon is not None and soon <= SOON_FULL_SECONDS
+    if ratio is not None and ratio >= HALF_FULL_RATIO and soon is not None and is_filling:
         return f"full in ≈ {wording.age(soon)} ({wording.percent(ratio)} now)"
     if usage.wanted_entries is not None and usage.wanted_entries > usage.max_entries:
         wanted = wording.count(usage.wanted_entries)
@@ -69,6 +72,7 @@ def worst_map(maps: tuple[MapUsage, ...]) -> MapUsage | None:
     A full LRU map evicts by design: it wins only where every hash map is at ease.
     """
     known = [usage for usage in maps if usage.ratio is not None or usage.sync_failure]
+    known.sort(key=lambda usage: str(usage.name))
     return max(known, key=_badness, default=None)
 
 

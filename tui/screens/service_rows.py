@@ -103,11 +103,10 @@ def _fault_row(fault: FrontendFault, service: Service | None) -> GridRow:
 
 def _backends(fault: FrontendFault, service: Service | None) -> str:
     """Return held of wanted backends, as far as the fault and the Service tell."""
-    if fault.fault is FaultKind.MISSING:
-        wanted = len(fault.missing_backends)
-        return f"0/{wanted}" if wanted else ""
     if service is None:
         return ""
+    if fault.fault is FaultKind.MISSING:
+        return f"0/{len(service.backends)}"
     wanted = len(service.backends)
     return f"{max(0, wanted - len(fault.missing_backends))}/{wanted}"
 

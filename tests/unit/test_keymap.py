@@ -1,0 +1,55 @@
+"""The registry of keys: complete, without clashes, and the source of every list of keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tui.app import CiltopApp
+from tui.keymap import KEYS, Scope, bound, key_table_markdown
+from tui.screens.detail_screen import DetailScreen
+from tui.screens.help_lines import help_detail
+from tui.screens.home import HomeScreen
+from tui.screens.live_screen import footer_items
+from tui.screens.service_screen import ServiceScreen
+
+
+def test_ids_and_keys_are_unique_where_they_work_together() -> None:
+    assert max(Counter(entry.id for entry in KEYS).values()) == 1
+    assert max(Counter(key for entry in KEYS for key in entry.keys).values()) == 1
+
+
+def test_every_key_has_an_action_where_it_works() -> None:
+    for entry in bound(*Scope):
+        name = f"action_{entry.action.partition('(')[0]}"
+        owners = (CiltopApp,) if entry.scope is Scope.EVERYWHERE else (HomeScreen,)
+        assert all(hasattr(owner, name) for owner in owners), entry.id
+
+
+def test_keys_of_tables_work_on_every_screen() -> None:
+    for entry in bound(Scope.TABLE):
+        for screen in (HomeScreen, ServiceScreen, DetailScreen):
+            assert hasattr(screen, f"action_{entry.action}"), (entry.id, screen)
+
+
+def test_every_entry_has_words() -> None:
+    for entry in KEYS:
+        assert entry.label
+        assert entry.shown
+        assert entry.description.endswith(".")
+
+
+def test_readme_table_and_help_list_every_key() -> None:
+    table = key_table_markdown().splitlines()
+    help_text = [line.label for line in help_detail().lines]
+    assert len(table) == len(KEYS) + 2
+    for entry in KEYS:
+        assert entry.shown in help_text
+        assert any(entry.description in row for row in table)
+
+
+def test_footer_shows_back_away_from_home_only() -> None:
+    home = [item.label for item in footer_items(HomeScreen.SCOPES)]
+    other = [item.label for item in footer_items(ServiceScreen.SCOPES)]
+    assert "back" not in home
+    assert "back" in other
+    assert {"filter", "command", "help"} <= set(home)
