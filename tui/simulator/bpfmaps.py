@@ -81,7 +81,9 @@ def memory_bytes(spec: MapSpec, flags: int, max_entries: int, entries: int, kern
         size = _up(spec.key_bytes + spec.value_bytes, 8)
         return _up(max_entries * size, PAGE_BYTES)
     if spec.type == "lpm_trie":
-        return entries * (24 + spec.key_bytes - 4 + spec.value_bytes)
+        # The trie's nodes lost their rcu_head when they moved to the BPF allocator in 6.13.
+        node = 24 if kernel.at_least(6, 13) else 40
+        return entries * (node + spec.key_bytes - 4 + spec.value_bytes)
     return _hash_bytes(spec, flags, max_entries, entries)
 
 

@@ -65,8 +65,12 @@ class CommandLine:
         if command.alias:
             text += f"\nAliases:\n  {command.alias}\n"
         if command.example:
-            text += f"\nExamples:\n{command.example.format(binary=self.release.binary)}\n"
-        return text + self._flag_texts(self._known(command), command.path[-1])
+            text += f"\nExamples:\n{command.example}\n"
+        below = self._subcommands(" ".join(command.path))
+        if below:
+            text += f"  {self._full(command.path)} [command]\n{self._listed(below)}"
+        text += self._flag_texts(self._known(command), command.path[-1])
+        return text + (self._more(self._full(command.path)) if below else "")
 
     def help(self, command: Command) -> str:
         """Return a command's help."""
@@ -102,7 +106,9 @@ class CommandLine:
             return Printed(self._group_help(()))
         if names[0] not in self._subcommands(""):
             text = f'unknown command "{names[0]}" for "{self.release.binary}"'
-            close = [name for name in self._subcommands("") if _is_close(names[0], name)]
+            # cobra adds `help` after it has looked for names that are close.
+            known = [name for name in self._subcommands("") if name != "help"]
+            close = [name for name in known if _is_close(names[0], name)]
             if close:
                 listed = "".join(f"\t{name}\n" for name in close)
                 text += f"\n\nDid you mean this?\n{listed}"
@@ -194,16 +200,24 @@ class CommandLine:
 
     def _group_usage(self, path: tuple[str, ...]) -> str:
         full = self._full(path)
-        rows = self._subcommands(" ".join(path))
-        width = max([11, *map(len, rows)])
-        listed = "".join(f"  {name.ljust(width)} {text}\n" for name, text in rows.items())
-        text = f"Usage:\n  {full} [command]\n\nAvailable Commands:\n{listed}"
+        # A hidden command of twelve letters widens this column in 1.11.
+        width = 12 if self.release.minor == 11 and path == ("bpf",) else 11
+        listed = self._listed(self._subcommands(" ".join(path)), width)
+        text = f"Usage:\n  {full} [command]\n{listed}"
         if path:
             text += self._flag_texts([HELP], path[-1])
         else:
             flags = sorted([*self._globals(), HELP], key=lambda flag: flag.name)
             text += f"\nFlags:\n{self._flag_lines(flags, self.release.binary)}"
-        return f'{text}\nUse "{full} [command] --help" for more information about a command.\n'
+        return text + self._more(full)
+
+    def _listed(self, rows: dict[str, str], least: int = 11) -> str:
+        width = max([least, *map(len, rows)])
+        lines = "".join(f"  {name.ljust(width)} {text}\n" for name, text in rows.items())
+        return f"\nAvailable Commands:\n{lines}"
+
+    def _more(self, full: str) -> str:
+        return f'\nUse "{full} [command] --help" for more information about a command.\n'
 
     def _flag_texts(self, own: list[Flag], name: str) -> str:
         return (

@@ -196,6 +196,7 @@ _ENDPOINT: Rows = (
     ("log", "View endpoint status log"),
 )
 _NODE: Rows = (("list", "List nodes"),)
+_CONFIG: Rows = (("get", "Retrieve cilium configuration"),)
 _ENCRYPT: Rows = (
     ("flush", "Flushes the current IPsec state"),
     ("status", "Display the current encryption state"),
@@ -212,6 +213,7 @@ GROUPS: Mapping[int, Mapping[str, Rows]] = {
         "service": _SERVICE_11,
         "endpoint": _ENDPOINT,
         "node": _NODE,
+        "config": _CONFIG,
         "encrypt": _ENCRYPT,
     },
     17: {
@@ -224,6 +226,7 @@ GROUPS: Mapping[int, Mapping[str, Rows]] = {
         "service": _SERVICE_11,
         "endpoint": _ENDPOINT,
         "node": _NODE,
+        "config": _CONFIG,
         "encrypt": _ENCRYPT,
     },
     19: {
@@ -236,6 +239,7 @@ GROUPS: Mapping[int, Mapping[str, Rows]] = {
         "service": _SERVICE_19,
         "endpoint": _ENDPOINT,
         "node": _NODE,
+        "config": _CONFIG,
         "encrypt": _ENCRYPT,
     },
 }

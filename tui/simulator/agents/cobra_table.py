@@ -63,14 +63,14 @@ COMMANDS: tuple[Command, ...] = (
         ("map", "list"),
         "List all open BPF maps",
         (OUTPUT, Flag("verbose", "Print cache contents of all maps")),
-        example="{binary} map list",
+        example="cilium map list",
     ),
     Command(
         ("map", "get"),
         "Display cached content of given BPF map",
         (OUTPUT,),
         "<name>",
-        example="{binary} map get cilium_ipcache",
+        example="cilium map get cilium_ipcache",
     ),
     Command(
         ("bpf", "lb", "list"),

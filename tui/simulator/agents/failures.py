@@ -44,7 +44,9 @@ def failure_message(release: AgentRelease, failure: Failure, node_address: int) 
         else _service_cause(release, failure, node_address)
     )
     if not release.has_map_sync:
-        what = "backend" if failure.kind is FailureKind.BACKEND else "service"
+        what = "backend"
+        if failure.key is not None:
+            what = "service" if failure.key.slot else "service master"
         error = f"upsert {what}: {cause}"
         return Message(
             "warn", "Updating frontend failed", "unspecified", _RECONCILER, (("error", error),)

@@ -49,7 +49,9 @@ def map_get(node: SimNode, agent: Agent, context: Context, parsed: Parsed) -> An
     name = parsed.arguments[0]
     found = next(((spec, pin) for spec, pin in _open_maps(node, agent) if pin == name), None)
     if found is None:
-        return Answer(b"", b"Error: [GET /map/{name}][404] getMapNameNotFound \n", 1, 0.08)
+        gap = " " if agent.release.minor < 14 else ""
+        text = f"Error: [GET /map/{{name}}][404] getMapNameNotFound{gap}\n"
+        return Answer(b"", text.encode(), 1, 0.08)
     spec, pin = found
     entries = _entries(node, agent, context, spec, pin)
     if parsed.is_json:
