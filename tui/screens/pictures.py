@@ -26,7 +26,7 @@ _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*", re.DOTALL)
 _GENERATOR_NOTE = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 _FAMILY = re.compile(r"font-family:\s*[^;]+;")
 # What XML 1.0 forbids (w3.org/TR/xml/#charsets), and the C1 controls it only discourages.
-_NOT_XML = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CHARACTER_REFERENCE = re.compile(r"&#(x[0-9a-fA-F]+|[0-9]+);")
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
