@@ -193,6 +193,11 @@ class CiltopApp(App[None]):
 
     # Keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys to the command line while it is open."""
+        screen = self.screen
+        return not isinstance(screen, LiveScreen) or screen.check_action(action, parameters)
+
     def action_command(self) -> None:
         """Type a command."""
         if isinstance(self.screen, LiveScreen):

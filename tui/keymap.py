@@ -40,6 +40,8 @@ class KeyEntry:
     is_in_palette: bool = True
     is_built_in: bool = False
     """Whether a widget handles the key itself, so that no binding is made."""
+    moves_focus: bool = False
+    """Whether keys typed right behind it belong to another widget, so that none may overtake it."""
     call: str = ""
     """The action with its arguments, where several keys share one."""
 
@@ -73,6 +75,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Filter the focused panel: text, !text, re:…, field:value.",
         Scope.TABLE,
         is_in_footer=True,
+        moves_focus=True,
     ),
     KeyEntry(
         "command",
@@ -82,6 +85,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Type a command, such as :svc NAME, :node NAME, :sort COLUMN or :quit.",
         Scope.EVERYWHERE,
         is_in_footer=True,
+        moves_focus=True,
     ),
     KeyEntry(
         "open",
@@ -114,6 +118,7 @@ KEYS: tuple[KeyEntry, ...] = (
         Scope.HOME,
         is_in_footer=True,
         call="walk(1)",
+        moves_focus=True,
     ),
     KeyEntry(
         "previous-panel",
@@ -123,6 +128,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Go to the panel before.",
         Scope.HOME,
         call="walk(-1)",
+        moves_focus=True,
     ),
     KeyEntry(
         "panel-maps",
@@ -132,6 +138,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Show the chosen node's BPF maps.",
         Scope.HOME,
         call="panel('maps')",
+        moves_focus=True,
     ),
     KeyEntry(
         "panel-services",
@@ -141,6 +148,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Show the chosen node's Services: want against have, missing first.",
         Scope.HOME,
         call="panel('services')",
+        moves_focus=True,
     ),
     KeyEntry(
         "panel-features",
@@ -150,6 +158,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Show the chosen node's kernel features and kube-proxy-replacement flags.",
         Scope.HOME,
         call="panel('features')",
+        moves_focus=True,
     ),
     KeyEntry(
         "panel-findings",
@@ -159,6 +168,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Show what is wrong on the chosen node, worst first, with its proof.",
         Scope.HOME,
         call="panel('findings')",
+        moves_focus=True,
     ),
     KeyEntry(
         "panel-log",
@@ -168,6 +178,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Show the chosen node's agent log.",
         Scope.HOME,
         call="panel('log')",
+        moves_focus=True,
     ),
     KeyEntry(
         "faults-only",
@@ -289,7 +300,8 @@ KEYS: tuple[KeyEntry, ...] = (
     KeyEntry("quit", ("q",), "q", "quit", "Leave ciltop.", Scope.EVERYWHERE),
 )
 
-BY_ID = {entry.id: entry for entry in KEYS}
+FOCUS_MOVERS = frozenset(entry.action.partition("(")[0] for entry in KEYS if entry.moves_focus)
+"""Actions that are done before the next key is looked at."""
 
 
 def bound(*scopes: Scope) -> Iterator[KeyEntry]:

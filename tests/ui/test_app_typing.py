@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from tests.ui import app_samples as samples
@@ -170,6 +171,26 @@ async def test_count_command_counts_a_map_of_the_chosen_node() -> None:
         await settled(pilot)
         await enter_line(pilot, ":count lb4_reverse_sk")
     assert app.hands.calls[-1] == ("count", samples.uid(3), "cilium_lb4_reverse_sk")
+
+
+async def test_keys_typed_faster_than_they_are_handled_reach_the_line() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        for character in ":node x9":
+            name = {":": "colon", " ": "space"}.get(character, character)
+            app.post_message(events.Key(name, character))
+        await settled(pilot)
+        assert app.home.typing_line.line.text == "node x9"
+
+
+async def test_key_typed_right_behind_a_panel_key_goes_to_the_panel() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        app.post_message(events.Key("2", "2"))
+        app.post_message(events.Key("enter", None))
+        await shows(pilot, "default/echo: missing on node-3")
 
 
 async def test_tab_completes_a_service_name() -> None:

@@ -123,7 +123,8 @@ def test_failed_map_writes_and_agent_states_are_warnings() -> None:
     [
         (64, 64, None, None, "full (64 of 64)"),
         (60, 64, None, None, "94% full"),
-        (30, 64, 300.0, None, "full in ≈ 5 m (47% now)"),
+        (40, 64, 300.0, None, "full in ≈ 5 m (63% now)"),
+        (30, 64, 300.0, None, None),
         (30, 64, 90_000.0, None, None),
         (30, 64, None, 95, "too small (95 wanted, holds 64)"),
         (None, 64, None, None, None),

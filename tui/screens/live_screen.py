@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.keymap import KEYS, KeyEntry, Scope, bound
+from tui.keymap import FOCUS_MOVERS, KEYS, KeyEntry, Scope, bound
 from tui.screens.board import Board, Controls
 from tui.screens.commands import ParsedCommand
 from tui.screens.fleet import NodeSummary
@@ -46,6 +46,7 @@ def _binding(entry: KeyEntry) -> Binding:
         key_display=entry.shown,
         id=f"ciltop.{entry.id}",
         tooltip=entry.description,
+        priority=entry.moves_focus,
     )
 
 
@@ -206,6 +207,10 @@ class LiveScreen(Screen[None]):
         self._typing_for = self.panel
         self.typing_line.open_filter(self.panel)
         self._typing_began()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys to the command line while it is open: `/` and `:` are text there."""
+        return not (self.typing_line.line.is_open and action in FOCUS_MOVERS)
 
     def open_command_line(self) -> None:
         """Let the person type a command."""

@@ -53,6 +53,7 @@ def clean_svg(svg: str) -> str:
     """Return the SVG well-formed, with the bundled font's name and no address on the web."""
     svg = _GENERATOR_NOTE.sub("", _FONT_FACE.sub("", svg))
     svg = _FAMILY.sub(f"font-family: '{FONT_FAMILY}', monospace;", svg)
+    svg = svg.replace("\r", "")
     svg = _CHARACTER_REFERENCE.sub(_allowed_reference, svg)
     return _NOT_XML.sub("\ufffd", svg)
 
