@@ -95,6 +95,7 @@ class Kernel:
         }
 
 
+# How each was built is made up, so that every way of finding out has a node.
 UBUNTU_20 = "Ubuntu 20.04.6 LTS"
 UBUNTU_24 = "Ubuntu 24.04.1 LTS"
 DEBIAN_12 = "Debian GNU/Linux 12 (bookworm)"
@@ -104,7 +105,7 @@ KERNELS: dict[str, Kernel] = {
     kernel.release: kernel
     for kernel in (
         Kernel("5.4.0-90-generic", UBUNTU_20, has_inet_diag_destroy=False),
-        Kernel("6.1.0-13-amd64", DEBIAN_12, is_udp_diag_loaded=False),
+        Kernel("6.1.0-13-amd64", DEBIAN_12, has_inet_diag_destroy=False),
         Kernel("6.8.0-45-generic", UBUNTU_24),
         Kernel("6.12.9+deb13-amd64", DEBIAN_13, has_config_gz=True, has_udp_diag=False),
         Kernel("6.18.44", DEBIAN_13, has_config_gz=True),

@@ -55,6 +55,14 @@ def start_lines(release: AgentRelease, config: RunningConfig) -> tuple[StartLine
     return tuple(found)
 
 
+def lines_before_checks(lines: Sequence[StartLine]) -> int:
+    """Return how many lines an agent logs before it checks its configuration: down to its name."""
+    for number, line in enumerate(lines):
+        if 'msg="Cilium 1.' in line.text:
+            return number + 1
+    return len(lines)
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
@@ -144,9 +152,10 @@ class AgentLog(Sequence[LogLine]):
         """Write lines in the order of their times, which is not before that of the last one."""
         self._tail.extend(lines)
 
-    def cut(self, started_for_seconds: float) -> None:
-        """Keep only the start lines up to this offset: the container did not come further."""
-        self._start = [line for line in self._start if line.offset <= started_for_seconds]
+    def cut(self, lines: int) -> float:
+        """Keep only the first start lines, and return when the last of them was written."""
+        self._start = self._start[:lines]
+        return self._started_at + (self._start[-1].offset if self._start else 0.0)
 
     def __len__(self) -> int:
         return len(self._start) + len(self._tail)

@@ -28,12 +28,13 @@ VARIANTS = 64
 class SharedMaps:
     """Load-balancing maps that several nodes hold in the same state, and their dumps."""
 
-    def __init__(self, balancer: LoadBalancer) -> None:
+    def __init__(self, balancer: LoadBalancer, generation: int = 0) -> None:
         self.balancer = balancer
+        self.generation = generation
+        """Differs for maps that were made anew: the kernel gives them new ids."""
         self.rows = MapRows(balancer)
         self.answers: dict[tuple[object, ...], tuple[object, bytes]] = {}
         """Rendered answers by what they depend on, each with the version it was made for."""
-        self.users = 0
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from tui.simulator.bpfmaps import Sizing
 from tui.simulator.building import BOOT_SECONDS, WantedServices, pod_name
 from tui.simulator.config import read_config
 from tui.simulator.loadbalancer import LoadBalancer
-from tui.simulator.logs import AgentLog, LogLine, Message, render, start_lines
+from tui.simulator.logs import AgentLog, LogLine, Message, lines_before_checks, render, start_lines
 from tui.simulator.model import (
     Agent,
     SharedMaps,
@@ -24,9 +24,10 @@ from tui.simulator.model import (
 from tui.simulator.objects import KubeObject, ObjectReaderWriter
 from tui.simulator.scenarios import Scenario
 
-FATAL_AFTER_SECONDS = 0.4
+FATAL_AFTER_SECONDS = 0.05
 MAX_HISTORY_LINES = 40
-SIGTERM_LINES: dict[int, tuple[Message, ...]] = {
+STOPPED_AGO_SECONDS = 1500.0
+STOP_LINES: dict[int, tuple[Message, ...]] = {
     11: (
         Message("info", "Exiting due to signal", "daemon", "", (("signal", "terminated"),)),
         Message("info", "Shutting down... ", "daemon"),
@@ -38,6 +39,7 @@ SIGTERM_LINES: dict[int, tuple[Message, ...]] = {
     ),
     19: (Message("info", "Stopping hive", "unspecified"),),
 }
+"""What an agent says when it is told to stop."""
 
 
 class Restarter:
@@ -58,6 +60,8 @@ class Restarter:
         self._history_lines = int(min(MAX_HISTORY_LINES, 3 * scenario.noise_lines_per_hour))
         self.starting: list[SimNode] = []
         """Nodes whose agent has not programmed its Services yet."""
+        self.looping: dict[str, SimNode] = {}
+        """Nodes whose agent crashes again and again, by name."""
 
     def ensure_log(self, node: SimNode, now: float) -> AgentLog:
         """Return the agent's log, with what was written before anybody looked."""
@@ -73,7 +77,8 @@ class Restarter:
                 node.previous_log = self._previous_crash(node, agent, fatal)
             else:
                 self._write_start(node, agent)
-                noise.history(node, agent, now, self._history_lines)
+                last = now - STOPPED_AGO_SECONDS if agent.is_stopped else now
+                noise.history(node, agent, last, self._history_lines)
             # What happened before somebody looked is in the counter already.
             agent.problems = counted
         return agent.log
@@ -96,6 +101,9 @@ class Restarter:
         if old is None:
             return
         log = self.ensure_log(node, now)
+        if not exit_code:
+            for message in STOP_LINES[old.release.minor]:
+                write_log(old, now, message)
         self._count += 1
         self.start(node, old.release, now, f"{self._count}/{now}")
         node.previous_log = log
@@ -122,12 +130,14 @@ class Restarter:
         )
         node.quirks = tuple(quirk for quirk in node.quirks if quirk.kind.value not in _CURED)
         node.is_looping = False
+        self.looping.pop(node.name, None)
         agent.log = self._new_log(node, agent)
         fatal = fatal_message(release, config)
         if fatal:
             agent.ready_at = float("inf")
             self._crash(node, agent, fatal)
             node.is_looping = True
+            self.looping[node.name] = node
             node.next_flip_at = now + min(300.0, 10.0 * 2 ** min(node.restarts, 5))
         else:
             self.starting.append(node)
@@ -165,7 +175,7 @@ class Restarter:
 
     def _maps(self, release: AgentRelease, capacity: int, old: Agent | None) -> SharedMaps:
         if old is None:
-            return SharedMaps(LoadBalancer(release, capacity))
+            return SharedMaps(LoadBalancer(release, capacity), self._count)
         balancer = old.maps.balancer
         is_same = release is old.release and capacity == balancer.capacity
         if is_same and not balancer.failures and not balancer.leaked:
@@ -177,7 +187,8 @@ class Restarter:
             fresh = balancer.restarted(capacity)
             if release is not old.release:
                 fresh = LoadBalancer(release, capacity)
-            self._fresh[key] = SharedMaps(fresh)
+            generation = old.maps.generation if is_same else self._count
+            self._fresh[key] = SharedMaps(fresh, generation)
         return self._fresh[key]
 
     def _new_log(self, node: SimNode, agent: Agent) -> AgentLog:
@@ -206,8 +217,8 @@ class Restarter:
     def _crash(self, node: SimNode, agent: Agent, fatal: Message) -> None:
         if agent.log is None:
             return
-        agent.log.cut(FATAL_AFTER_SECONDS)
-        moment = agent.started_at + FATAL_AFTER_SECONDS
+        lines = start_lines(agent.release, agent.config)
+        moment = agent.log.cut(lines_before_checks(lines)) + FATAL_AFTER_SECONDS
         agent.log.append(LogLine(moment, render(agent.release, moment, fatal).encode()))
         count_problem(agent, fatal)
 
@@ -244,11 +255,6 @@ class Restarter:
 
 _CURED = frozenset({"agent-down", "shrunk", "exec-broken", "controller-failing"})
 """What a restart of the agent ends."""
-
-
-def stop_lines(release: AgentRelease) -> tuple[Message, ...]:
-    """Return what an agent says when it is told to stop."""
-    return SIGTERM_LINES[release.minor]
 
 
 def dice_for(seed: int, bucket: int) -> random.Random:

@@ -44,7 +44,8 @@ class Happenings:
         self._added = 0
         self._removed = 0
         self._rolled = 0
-        self._leaked: dict[str, int] = {}
+        self._leaking = [node for node in fleet.nodes if node.quirk(QuirkKind.LEAK)]
+        fleet.restarter.looping |= {node.name: node for node in fleet.nodes if node.is_looping}
 
     def attach(self, objects: ObjectReaderWriter) -> None:
         """Take the API server's objects as the source of Services."""
@@ -182,7 +183,7 @@ class Happenings:
 
     def _leak(self, now: float) -> None:
         """Fill the backend map of the leaking nodes, evenly up to the time it is full."""
-        for node in self._fleet.nodes:
+        for node in self._leaking:
             leak = node.quirk(QuirkKind.LEAK)
             agent = node.agent
             if leak is None or agent is None or not agent.is_up(now):
@@ -207,8 +208,8 @@ class Happenings:
 
     def _flip_crash_loops(self, now: float) -> None:
         """Let the kubelet start crashed containers again when their back-off is over."""
-        for node in self._fleet.nodes:
-            if not node.is_looping or node.agent is None:
+        for node in list(self._fleet.restarter.looping.values()):
+            if node.agent is None:
                 continue
             if node.next_flip_at == float("inf"):
                 node.next_flip_at = now + 20 + number_from(node.name) % 200

@@ -74,9 +74,9 @@ _LEAK = Scenario(
     config_writes=(_HELM,),
     quirks=(Quirk(QuirkKind.LEAK, "old", 1, values={"start": 0.55, "full_after": 105.0}),),
     events=(
-        TimedEvent(EventKind.ADD_SERVICE, 20.0, 9.0, times=400),
-        TimedEvent(EventKind.ROLL_BACKENDS, 15.0, 12.0, times=100_000),
-        TimedEvent(EventKind.REMOVE_OLDEST, 240.0, 18.0, times=100_000),
+        TimedEvent(EventKind.ADD_SERVICE, 20.0, 12.0, times=1_000_000),
+        TimedEvent(EventKind.ROLL_BACKENDS, 15.0, 12.0, times=1_000_000),
+        TimedEvent(EventKind.REMOVE_OLDEST, 260.0, 12.0, times=1_000_000),
     ),
 )
 
@@ -151,9 +151,10 @@ _MIXED = Scenario(
         ),
     ),
     events=(
-        TimedEvent(EventKind.ADD_SERVICE, 25.0, 9.0, times=60),
-        TimedEvent(EventKind.ROLL_BACKENDS, 12.0, 11.0, times=100_000),
-        TimedEvent(EventKind.REMOVE_OLDEST, 240.0, 20.0, times=100_000),
+        TimedEvent(EventKind.ADD_SERVICE, 25.0, 12.0, times=1_000_000),
+        TimedEvent(EventKind.ROLL_BACKENDS, 12.0, 11.0, times=1_000_000),
+        TimedEvent(EventKind.RESTART_AGENT, 200.0, group="main", offset=0),
+        TimedEvent(EventKind.REMOVE_OLDEST, 300.0, 12.0, times=1_000_000),
     ),
     noise_lines_per_hour=40.0,
     context="prod-eu-1",

@@ -11,6 +11,7 @@ from tui.simulator.agents.cobra import CommandLine, Parsed, Printed
 from tui.simulator.agents.down import answer_down
 from tui.simulator.agents.version import version_json, version_text
 from tui.simulator.model import Agent, SimNode
+from tui.simulator.scenarios import QuirkKind
 
 _Run = Callable[[SimNode, Agent, Context, Parsed], Answer]
 
@@ -22,6 +23,8 @@ def run_command(node: SimNode, agent: Agent, context: Context, argv: list[str]) 
         return _cilium(node, agent, context, argv[1:])
     if name == "bpftool":
         return run_bpftool(node, agent, context, argv[1:])
+    if name in files.SHELLS and node.quirk(QuirkKind.NO_SHELL):
+        return not_found(name)
     return files.run(node, agent, name, argv) or not_found(argv[0] if argv else "")
 
 

@@ -11,6 +11,7 @@ from tui.simulator.bpfmaps import GLOBALS
 from tui.simulator.kernels import Kernel
 from tui.simulator.model import Agent, SimNode, pinned_specs, policy_specs
 
+SHELLS = frozenset({"sh", "bash", "ash"})
 _NO_SHELL = (
     "sh: this container is simulated and has no shell: run one program at a time,"
     " such as `cilium-dbg status` or `bpftool map show`\n"
@@ -19,7 +20,7 @@ _NO_SHELL = (
 
 def run(node: SimNode, agent: Agent, name: str, argv: list[str]) -> Answer | None:
     """Answer one of the small tools; None for a program that is not there."""
-    if name in {"sh", "bash", "ash"}:
+    if name in SHELLS:
         return Answer(b"", _NO_SHELL.encode(), 126, 0.05)
     if name == "uname":
         return _uname(node, argv[1:])
@@ -69,7 +70,7 @@ def _files(node: SimNode, agent: Agent) -> dict[str, bytes]:
     }
     if node.kernel.has_config_gz:
         found["/proc/config.gz"] = _config_gz(node.kernel)
-    for path, lines in kernelfacts.header_lines(agent.release, node.kernel).items():
+    for path, lines in kernelfacts.headers_of(node, agent).items():
         found[path] = "".join(f"{line}\n" for line in lines).encode()
     for key, value in agent.config.values.items():
         found[f"/tmp/cilium/config-map/{key}"] = value.encode()  # noqa: S108  the path in Cilium's chart

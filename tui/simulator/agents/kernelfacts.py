@@ -91,7 +91,7 @@ def helpers_probe(node: SimNode) -> str:
     return "".join(line + "\n" for line in found)
 
 
-def header_lines(release: AgentRelease, kernel: Kernel) -> dict[str, list[str]]:
+def header_lines(release: AgentRelease, kernel: Kernel, hostns_only: bool) -> dict[str, list[str]]:
     """Return the defines of interest by the generated header that holds them."""
     node_config, old_features, features, skb, xdp = HEADER_FILES.split()
     found: dict[str, list[str]] = {node_config: []}
@@ -106,7 +106,8 @@ def header_lines(release: AgentRelease, kernel: Kernel) -> dict[str, list[str]]:
                 "#define BPF__PROG_TYPE_cgroup_sock_addr__HELPER_bpf_get_netns_cookie 1"
             )
         return found
-    found[node_config].append("#define ENABLE_SOCKET_LB_FULL 1")
+    coverage = "HOST_ONLY" if hostns_only else "FULL"
+    found[node_config].append(f"#define ENABLE_SOCKET_LB_{coverage} 1")
     if kernel.has_getpeername_hook:
         found[node_config].append("#define ENABLE_SOCKET_LB_PEER 1")
     defines = ["#define HAVE_SET_RETVAL 1"]
@@ -117,10 +118,16 @@ def header_lines(release: AgentRelease, kernel: Kernel) -> dict[str, list[str]]:
     return {**found, features: defines, skb: [], xdp: []}
 
 
+def headers_of(node: SimNode, agent: Agent) -> dict[str, list[str]]:
+    """Return the headers that this agent generated at its start."""
+    wanted = agent.config.is_on("bpf-lb-sock-hostns-only")
+    return header_lines(agent.release, node.kernel, wanted and node.kernel.has_netns_cookie)
+
+
 def headers_probe(node: SimNode, agent: Agent) -> str:
     """Return the `headers` probe's answer."""
     lines = []
-    for path, defines in header_lines(agent.release, node.kernel).items():
+    for path, defines in headers_of(node, agent).items():
         lines.append(f"{path}:# read\n")
         lines += [f"{path}:{define}\n" for define in defines]
     return "".join(lines)

@@ -22,7 +22,8 @@ def pinned_maps(
     node: SimNode, agent: Agent, occupancy: Occupancy, now: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield pin and description of every pinned map, in the order of the ids."""
-    number = 100 + number_from(agent.container_id if node.index < 256 else node.group) % 9000
+    owner = node.name if node.index == node.variant else node.group
+    number = 100 + number_from(f"{owner}/{agent.maps.generation}") % 9000
     for spec in pinned_specs(agent.release):
         number += 1
         entries = occupancy.entries(node, agent, spec, now)

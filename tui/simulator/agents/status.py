@@ -297,26 +297,20 @@ def kube_proxy_replacement(node: SimNode, agent: Agent) -> dict[str, Any]:
 
 def _features(node: SimNode, agent: Agent) -> dict[str, Any]:
     release, config = agent.release, agent.config
-    node_port: dict[str, Any] = {
-        "acceleration": "Disabled",
-        "algorithm": "Random",
-        "enabled": True,
-        "mode": {"dsr": "DSR", "hybrid": "Hybrid"}.get(config.get("bpf-lb-mode"), "SNAT"),
-        "portMax": 32767,
-        "portMin": 30000,
-    }
+    is_on = config.get("kube-proxy-replacement", "true") not in {"disabled", "false"}
+    node_port = _node_port(agent) if is_on else {}
     found: dict[str, Any] = {
-        "externalIPs": {"enabled": True},
-        "hostPort": {"enabled": True},
+        "externalIPs": _switch(is_on),
+        "hostPort": _switch(is_on),
         "nodePort": node_port,
-        "sessionAffinity": {"enabled": True},
+        "sessionAffinity": _switch(is_on),
     }
+    if release.minor < 18:
+        found["gracefulTermination"] = _switch(is_on)
     if release.minor == 11:
-        found["gracefulTermination"] = {"enabled": True}
-        found["hostReachableServices"] = {"enabled": True, "protocols": ["TCP", "UDP"]}
+        protocols = {"protocols": ["TCP", "UDP"]} if is_on else {}
+        found["hostReachableServices"] = {**_switch(is_on), **protocols}
         return dict(sorted(found.items()))
-    node_port["dsrMode"] = "IP Option/Extension"
-    found["nodePort"] = dict(sorted(node_port.items()))
     found["annotations"] = [
         "service.cilium.io/node",
         "service.cilium.io/src-ranges-policy",
@@ -324,7 +318,18 @@ def _features(node: SimNode, agent: Agent) -> dict[str, Any]:
     ]
     if config.is_on("bpf-lb-sock-hostns-only") and node.kernel.has_netns_cookie:
         found["bpfSocketLBHostnsOnly"] = True
-    found |= {"nat46X64": {}, "socketLB": {"enabled": True}, "socketLBTracing": {"enabled": True}}
-    if release.minor < 18:
-        found["gracefulTermination"] = {"enabled": True}
+    found |= {"nat46X64": {}, "socketLB": _switch(is_on), "socketLBTracing": _switch(is_on)}
     return dict(sorted(found.items()))
+
+
+def _switch(is_on: bool) -> dict[str, bool]:
+    """Return a feature's switch; false is left out, as Go's omitempty does."""
+    return {"enabled": True} if is_on else {}
+
+
+def _node_port(agent: Agent) -> dict[str, Any]:
+    mode = {"dsr": "DSR", "hybrid": "Hybrid"}.get(agent.config.get("bpf-lb-mode"), "SNAT")
+    found: dict[str, Any] = {"acceleration": "Disabled", "algorithm": "Random"}
+    if agent.release.minor > 11:
+        found["dsrMode"] = "IP Option/Extension"
+    return {**found, "enabled": True, "mode": mode, "portMax": 32767, "portMin": 30000}

@@ -186,7 +186,7 @@ class _Printer:
         yield "KubeProxyReplacement Details:"
         lines = [f"  Status:\t{replacement['mode']}"]
         if "hostReachableServices" in features:
-            protocols = ", ".join(features["hostReachableServices"]["protocols"])
+            protocols = ", ".join(features["hostReachableServices"].get("protocols", ()))
             lines.append(f"  Socket LB Protocols:\t{protocols}")
         else:
             coverage = "Hostns-only" if features.get("bpfSocketLBHostnsOnly") else "Full"
@@ -196,6 +196,9 @@ class _Printer:
                 f"  Socket LB Coverage:\t{coverage}",
             ]
         node_port = features["nodePort"]
+        if not node_port:
+            yield from aligned("\n".join(lines[:1]), minimum=2).splitlines()
+            return
         lines += [
             f"  Devices:\t{self._devices()}",
             f"  Mode:\t{node_port['mode']}",
