@@ -261,7 +261,7 @@ class CiltopApp(App[None]):
             self.say(f"no picture saved in {folder}: {error.strerror or error}", "error")
             return
         self.copy_to_clipboard(str(paths[1]))
-        self.say(f"saved {paths[1]}, .svg and .txt; the path is copied")
+        self.say(f"saved as .png, .svg and .txt; the path is copied:\n{paths[1]}")
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
         """Show a message that is not read as markup."""

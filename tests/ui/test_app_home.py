@@ -10,6 +10,7 @@ from tests.ui import app_samples as samples
 from tests.ui.app_pilot import HandApp, chosen, screen_text, settled, shows
 from tui.model.reading import Reading
 from tui.model.snapshot import NodeFacts
+from tui.screens import focus_teller
 from tui.screens.maps_panel import MapsPanel
 
 SIZES = [(80, 24), (120, 30), (160, 50)]
@@ -35,7 +36,10 @@ async def test_collector_starts_after_the_first_paint() -> None:
     assert "loading: connecting to the cluster" in text
 
 
-async def test_cursor_keys_choose_the_node_and_tell_the_collector_once_they_rest() -> None:
+async def test_cursor_keys_choose_the_node_and_tell_the_collector_once_they_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(focus_teller, "REST_SECONDS", 60.0)
     app = HandApp(samples.incident())
     async with app.run_test(size=(120, 30)) as pilot:
         await settled(pilot)

@@ -14,7 +14,7 @@ from tui.screens import wording
 from tui.screens.faults import Fault
 from tui.screens.finding_rows import severity_word
 from tui.screens.fleet import NodeSummary
-from tui.screens.map_rows import forecast_words, map_name, origin_words
+from tui.screens.map_rows import forecast_words, map_name, origin_words, window_words
 from tui.screens.map_words import map_trouble, map_verdict
 from tui.screens.marks import SEVERITY_TONES
 from tui.screens.service_rows import FAULT_SEVERITIES
@@ -130,7 +130,7 @@ def _trend_lines(usage: MapUsage) -> list[DetailLine]:
     span = wording.age(trend.spacing_seconds * len(trend.ratios))
     lines = [value("trend", sparkline(trend.ratios, 30), f"last {span}")]
     forecast = forecast_words(usage)
-    return [*lines, value("forecast", forecast)] if forecast else lines
+    return [*lines, value("forecast", forecast, window_words(usage))] if forecast else lines
 
 
 def _address_lines(title: str, addresses: tuple[Address, ...]) -> list[DetailLine]:

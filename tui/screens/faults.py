@@ -290,7 +290,12 @@ def _unreadable(facts: NodeFacts) -> Iterator[Fault]:
             by_reason.setdefault((state, reason), []).append(name)
     if facts.log_error:
         by_reason.setdefault((ReadingState.FAILED, facts.log_error), []).append("log")
-    if facts.sweep_error and not any(facts.sweep_error in reason for _, reason in by_reason):
+    is_running = facts.agent is not None and facts.agent.phase is AgentPhase.RUNNING
+    if (
+        is_running
+        and facts.sweep_error
+        and not any(facts.sweep_error in reason for _, reason in by_reason)
+    ):
         by_reason[ReadingState.FAILED, facts.sweep_error] = ["last sweep"]
     for (state, why), names in by_reason.items():
         verb = "denied" if state is ReadingState.DENIED else "unreadable"

@@ -77,7 +77,7 @@ class LogPanel(Panel):
             new is not old for new, old in zip(logs, self._logs, strict=True)
         ):
             self._logs = logs
-            self.view.set_rows(self._rows.items(nodes))
+            self.view.set_rows(self._rows.items(nodes, board.now))
 
     def _nodes(self, node: NodeSummary | None, board: Board) -> list[NodeSummary]:
         others = [board.node(uid) for uid in sorted(self.marked)]

@@ -28,22 +28,26 @@ class LogRows:
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[LogEntry | LogGap, LogItem]] = {}
+        self._day = ""
         self.field_names: set[str] = set()
         """Keys seen in the lines, for `/key:value`."""
 
-    def items(self, nodes: Iterable[NodeSummary]) -> list[LogItem]:
-        """Return the lines and gaps of some nodes in the order of time."""
+    def items(self, nodes: Iterable[NodeSummary], now: float) -> list[LogItem]:
+        """Return the lines and gaps of some nodes by when they came last."""
+        day = wording.utc_day(now)
+        if day != self._day:
+            self._day, self._kept = day, {}
         kept, fresh = self._kept, {}
         ordered: list[tuple[float, int, LogItem]] = []
         for node in nodes:
             for entry in node.facts.logs:
                 old = kept.get(entry.sequence)
                 if old is None or old[0] is not entry:
-                    old = (entry, log_item(entry, node.name))
+                    old = (entry, log_item(entry, node.name, day))
                     if isinstance(entry, LogEntry):
                         self.field_names.update(key for key, _ in entry.line.fields)
                 fresh[entry.sequence] = old
-                at = entry.line.time if isinstance(entry, LogEntry) else entry.started_at
+                at = last_time(entry) if isinstance(entry, LogEntry) else entry.started_at
                 ordered.append((at, entry.sequence, old[1]))
         self._kept = fresh
         ordered.sort(key=lambda item: item[:2])
@@ -55,9 +59,14 @@ class LogRows:
         return None if kept is None else kept[0]
 
 
-def log_item(entry: LogEntry | LogGap, node: str) -> LogItem:
-    """Return an entry's row."""
-    return _gap_row(entry, node) if isinstance(entry, LogGap) else _line_row(entry, node)
+def last_time(entry: LogEntry) -> float:
+    """Return when a line came last: a fold stands where its newest repeat belongs."""
+    return max(entry.last_time, entry.line.time)
+
+
+def log_item(entry: LogEntry | LogGap, node: str, day: str) -> LogItem:
+    """Return an entry's row; a line of another day than this shows its date too."""
+    return _gap_row(entry, node) if isinstance(entry, LogGap) else _line_row(entry, node, day)
 
 
 def _gap_row(gap: LogGap, node: str) -> LogGapRow:
@@ -67,13 +76,13 @@ def _gap_row(gap: LogGap, node: str) -> LogGapRow:
     return LogGapRow(gap.sequence, f"gap: {lost} on {node} {span}{reason}")
 
 
-def _line_row(entry: LogEntry, node: str) -> LogRow:
-    line = entry.line
+def _line_row(entry: LogEntry, node: str, day: str) -> LogRow:
+    line, at = entry.line, last_time(entry)
     message = f"{line.message}: {line.error}" if line.error else str(line.message)
     others = [(key, value) for key, value in line.fields if key != "error"]
     return LogRow(
         entry.sequence,
-        wording.utc_clock(line.time),
+        wording.utc_clock(at) if wording.utc_day(at) == day else wording.utc_minute(at),
         node,
         line.level.name,
         int(line.level),
@@ -95,5 +104,6 @@ def fold_words(entry: LogEntry) -> str:
     if entry.count <= 1:
         return ""
     span = max(0.0, entry.last_time - entry.line.time)
-    words = f"{symbols().times}{wording.count(entry.count)} in {wording.age(max(1.0, span))}"
+    times = f"{symbols().times}{wording.count(entry.count)}"
+    words = f"{times} in {wording.age(max(1.0, span))}"
     return f"{words} at agent start" if entry.is_start_burst else words

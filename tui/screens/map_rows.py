@@ -123,16 +123,21 @@ def origin_words(usage: MapUsage) -> str:
 
 
 def forecast_words(usage: MapUsage) -> str:
-    """Return when the map is full, with the stretch of history that says so."""
+    """Return when the map is full."""
     if usage.is_full:
         return "full"
     trend = usage.trend
     if trend.seconds_to_full is None:
         return ""
-    words = f"full in {symbols().estimated} {wording.age(trend.seconds_to_full)}"
-    if trend.window_seconds is None:
-        return words
-    return f"{words} ({wording.age(trend.window_seconds)} trend)"
+    return f"full in {symbols().estimated} {wording.age(trend.seconds_to_full)}"
+
+
+def window_words(usage: MapUsage) -> str:
+    """Return the stretch of history behind the forecast."""
+    trend = usage.trend
+    if usage.is_full or trend.seconds_to_full is None or trend.window_seconds is None:
+        return ""
+    return f"by the trend of {wording.age(trend.window_seconds)}"
 
 
 def _remark(usage: MapUsage) -> tuple[Span, ...]:
@@ -142,7 +147,8 @@ def _remark(usage: MapUsage) -> tuple[Span, ...]:
         and usage.entries is not None
         and usage.agent_entries != usage.entries
     )
-    if map_trouble(usage) is None and not is_odd:
+    window = window_words(usage)
+    if map_trouble(usage) is None and not is_odd and not window:
         return ()
-    words = map_remarks(usage)
+    words = ", ".join(filter(None, (map_remarks(usage), window)))
     return (Span(words, Tone.MUTED),) if words else ()

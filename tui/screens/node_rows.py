@@ -28,6 +28,7 @@ SPARK_CELLS = 6
 _KERNEL_NUMBERS = re.compile(r"\d[\d.]*(?:-\d[\d.]*)*(?![^-.])")
 AGING_SECONDS = 5.0
 """How long an unchanged node keeps the ages it shows; they are worded in coarser steps."""
+_PHASE_WORDS = {AgentPhase.UNREACHABLE: "offline", AgentPhase.TERMINATING: "ending"}
 NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
     GridColumn("node", "NODE", 8, 40, is_flexible=True),
@@ -160,7 +161,7 @@ def agent_cell(node: NodeSummary, agent_age: str) -> CellText:
     if agent.phase is AgentPhase.CRASH_LOOP:
         words = f" crash {symbols().times}{agent.restart_count}"
     else:
-        words = f" {agent.phase}"
+        words = f" {_PHASE_WORDS.get(agent.phase, agent.phase.value)}"
     return (mark, Span(words, mark.tone))
 
 

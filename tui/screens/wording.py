@@ -45,7 +45,7 @@ def _coarse(seconds: float) -> int:
     """Drop the digits that the words will not show, so that few ages are ever worded."""
     whole = int(max(0.0, seconds))
     for step in (86_400, 3_600, 60):
-        if whole >= 2 * step:
+        if whole >= step:
             return whole - whole % step
     return whole
 
@@ -108,6 +108,16 @@ def counted(number: int, noun: str) -> str:
 def utc_clock(at: float | None) -> str:
     """Word a moment as the time of day in UTC."""
     return "" if at is None else _utc(at, "%H:%M:%S")
+
+
+def utc_day(at: float) -> str:
+    """Return the day of a moment in UTC."""
+    return _utc(at, "%Y-%m-%d")
+
+
+def utc_minute(at: float) -> str:
+    """Word a moment of another day: month, day, hour and minute in UTC."""
+    return _utc(at, "%m-%d %H:%M")
 
 
 def utc_stamp(at: float | None) -> str:
