@@ -6,6 +6,8 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.simulator_rig import NONCE, START, Rig, agent_of, coverage
 from tui.cilium.frames import parse_frames
@@ -349,3 +351,30 @@ def test_big_fleets_answer_with_their_own_names() -> None:
             address.startswith(node.pod_cidr.removesuffix("0/24"))
             for address in found["ipam"]["ipv4"]
         )
+
+
+WORDS = st.sampled_from(
+    [
+        *("status", "version", "metrics", "list", "ls", "map", "get", "bpf", "lb", "ct", "global"),
+        *("service", "config", "endpoint", "node", "encrypt", "help", "nodeid", "maglev"),
+        *("-o", "json", "-o=json", "--output", "-p", "[", "(?i", "bpf_map", "--brief", "-a"),
+        *("--verbose", "--backends", "--revnat", "--frontends", "--source-ranges", "-d", "-n"),
+        *("--help", "-h", "-", "--", "", "\x1b[31m", "cilium_lb4_backends_v2", "show", "pinned"),
+        *("dump", "cgroup", "tree", "feature", "probe", "-j", "-f", "/sys/fs/bpf/tc/globals/x"),
+    ]
+)
+PROGRAMS = st.sampled_from(["cilium", "cilium-dbg", "bpftool", "cat", "ls", "uname", "sh", "", "x"])
+
+
+@pytest.fixture(scope="module")
+def calm() -> Rig:
+    return Rig("healthy")
+
+
+@given(program=PROGRAMS, words=st.lists(WORDS, max_size=7))
+@settings(max_examples=150, deadline=None)
+def test_any_command_line_gets_an_answer(calm: Rig, program: str, words: list[str]) -> None:
+    for node in calm.fleet.nodes:
+        result = calm.fleet.exec(node.pod_name, "cilium-agent", [program, *words], b"")
+        assert 0 <= result.exit_code <= 255
+        assert result.seconds < 20
