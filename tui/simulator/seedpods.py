@@ -102,56 +102,57 @@ def daemonset(
     spec = dict(template["spec"])
     if labels:
         spec["nodeSelector"] = dict(labels)
-    template = {**template, "spec": spec}
-    uid = uuid_from(f"daemonset/{name}")
+    whole = {**template, "spec": spec}
     created = timestamp(created_at)
+    found = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": uuid_from(f"daemonset/{name}"),
+            "generation": 1,
+            "creationTimestamp": created,
+            "labels": {"k8s-app": "cilium"},
+        },
+        "spec": {
+            "selector": {"matchLabels": {"k8s-app": "cilium"}},
+            "template": whole,
+            "updateStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 2, "maxSurge": 0},
+            },
+            "revisionHistoryLimit": 10,
+        },
+        "status": {
+            "currentNumberScheduled": nodes,
+            "numberMisscheduled": 0,
+            "desiredNumberScheduled": nodes,
+            "numberReady": nodes,
+            "observedGeneration": 1,
+            "updatedNumberScheduled": nodes,
+            "numberAvailable": nodes,
+        },
+    }
+    return [found, _revision(name, whole, created)]
+
+
+def _revision(name: str, template: KubeObject, created: str) -> KubeObject:
     hash_text = revision_hash(template)
-    return [
-        {
-            "apiVersion": "apps/v1",
-            "kind": "DaemonSet",
-            "metadata": {
-                "name": name,
-                "namespace": NAMESPACE,
-                "uid": uid,
-                "generation": 1,
-                "creationTimestamp": created,
-                "labels": {"k8s-app": "cilium"},
-            },
-            "spec": {
-                "selector": {"matchLabels": {"k8s-app": "cilium"}},
-                "template": template,
-                "updateStrategy": {
-                    "type": "RollingUpdate",
-                    "rollingUpdate": {"maxUnavailable": 2, "maxSurge": 0},
-                },
-                "revisionHistoryLimit": 10,
-            },
-            "status": {
-                "currentNumberScheduled": nodes,
-                "numberMisscheduled": 0,
-                "desiredNumberScheduled": nodes,
-                "numberReady": nodes,
-                "observedGeneration": 1,
-                "updatedNumberScheduled": nodes,
-                "numberAvailable": nodes,
-            },
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": f"{name}-{hash_text}",
+            "namespace": NAMESPACE,
+            "uid": uuid_from(f"revision/{name}/{hash_text}"),
+            "creationTimestamp": created,
+            "labels": {"controller-revision-hash": hash_text, "k8s-app": "cilium"},
+            "ownerReferences": [owner_of(name)],
         },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "ControllerRevision",
-            "metadata": {
-                "name": f"{name}-{hash_text}",
-                "namespace": NAMESPACE,
-                "uid": uuid_from(f"revision/{name}/{hash_text}"),
-                "creationTimestamp": created,
-                "labels": {"controller-revision-hash": hash_text, "k8s-app": "cilium"},
-                "ownerReferences": [owner_of(name)],
-            },
-            "data": {"spec": {"template": {**template, "$patch": "replace"}}},
-            "revision": 1,
-        },
-    ]
+        "data": {"spec": {"template": {**template, "$patch": "replace"}}},
+        "revision": 1,
+    }
 
 
 def daemonset_of(scenario: Scenario, name: str, nodes: int, created_at: float) -> list[KubeObject]:
@@ -214,15 +215,6 @@ def pod_status(
     is_ready = agent.is_up(now) and not node.is_looping
     started = timestamp(agent.started_at)
     since = timestamp(max(agent.started_at, min(now, agent.ready_at)))
-    state: KubeObject = {"running": {"startedAt": started}}
-    if node.is_looping:
-        state = {
-            "waiting": {
-                "reason": "CrashLoopBackOff",
-                "message": f"back-off 5m0s restarting failed container={AGENT}"
-                f" pod={node.pod_name}_{NAMESPACE}",
-            }
-        }
     word = "True" if is_ready else "False"
     return {
         "phase": "Running",
@@ -239,7 +231,7 @@ def pod_status(
         "containerStatuses": [
             {
                 "name": AGENT,
-                "state": state,
+                "state": _container_state(node, started),
                 "lastState": last_state or {},
                 "ready": is_ready,
                 "restartCount": node.restarts,
@@ -251,6 +243,13 @@ def pod_status(
         ],
         "qosClass": "BestEffort",
     }
+
+
+def _container_state(node: SimNode, started: str) -> KubeObject:
+    if not node.is_looping:
+        return {"running": {"startedAt": started}}
+    message = f"back-off 5m0s restarting failed container={AGENT} pod={node.pod_name}_{NAMESPACE}"
+    return {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
 
 
 def image_id(release: AgentRelease) -> str:

@@ -185,16 +185,7 @@ class _Printer:
         features = replacement["features"]
         yield "KubeProxyReplacement Details:"
         lines = [f"  Status:\t{replacement['mode']}"]
-        if "hostReachableServices" in features:
-            protocols = ", ".join(features["hostReachableServices"].get("protocols", ()))
-            lines.append(f"  Socket LB Protocols:\t{protocols}")
-        else:
-            coverage = "Hostns-only" if features.get("bpfSocketLBHostnsOnly") else "Full"
-            lines += [
-                "  Socket LB:\tEnabled",
-                "  Socket LB Tracing:\tEnabled",
-                f"  Socket LB Coverage:\t{coverage}",
-            ]
+        lines += self._socket_lines(features)
         node_port = features["nodePort"]
         if not node_port:
             yield from aligned("\n".join(lines[:1]), minimum=2).splitlines()
@@ -222,6 +213,17 @@ class _Printer:
         if "annotations" in features:
             lines += ["  Annotations:", *(f"  - {name}" for name in features["annotations"])]
         yield from aligned("\n".join(lines), minimum=2).splitlines()
+
+    def _socket_lines(self, features: dict[str, Any]) -> list[str]:
+        if "hostReachableServices" in features:
+            protocols = ", ".join(features["hostReachableServices"].get("protocols", ()))
+            return [f"  Socket LB Protocols:\t{protocols}"]
+        coverage = "Hostns-only" if features.get("bpfSocketLBHostnsOnly") else "Full"
+        return [
+            "  Socket LB:\tEnabled",
+            "  Socket LB Tracing:\tEnabled",
+            f"  Socket LB Coverage:\t{coverage}",
+        ]
 
     def _map_sizes(self) -> Iterator[str]:
         found = self._found["bpf-maps"]
