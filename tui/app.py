@@ -1,51 +1,45 @@
-"""The app: takes snapshots from the mailbox, feeds the screens, and runs what they ask for."""
+"""The app: paints at once, then imports the dashboard and feeds it.
+
+Only what the first frame needs is imported here. A slow disk or a busy node must not keep an empty
+terminal in front of somebody who is on call.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import time
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from importlib import resources
 from pathlib import PurePath
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
-from textual.app import App
+from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.command import Provider
-from textual.notifications import SeverityLevel
-from textual.screen import Screen
+from textual.widgets import Static
 
 from tui.keymap import Scope
-from tui.model.names import NodeUid
-from tui.screens import wording
-from tui.screens.board import Board, Controls, SnapshotBox
-from tui.screens.commands import Completions, ParsedCommand
-from tui.screens.completions import column_names, map_names, node_names, service_names
-from tui.screens.detail_screen import DetailScreen
-from tui.screens.gap_lines import gaps_detail
-from tui.screens.help_lines import help_detail
-from tui.screens.home import HomeScreen
-from tui.screens.live_screen import Desk, LiveScreen, bindings_of
-from tui.screens.palette import KeyCommands
-from tui.screens.pictures import capture, picture_stem, save_pictures
-from tui.screens.service_nodes import matching_services, parse_query
-from tui.screens.service_screen import ServiceScreen
-from tui.screens.settings import AppSettings
+from tui.screens.bindings import bindings_of
 from widgets.symbols import ASCII, UNICODE, choose_symbols, stdout_encoding, use_symbols
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from tui.screens.board import Controls, SnapshotBox
+    from tui.screens.dashboard import Dashboard
+    from tui.screens.home import HomeScreen
+    from tui.screens.settings import AppSettings
 
 POLL_SECONDS = 0.5
 TICK_SECONDS = 1.0
-TICKS_PER_REDRAW = 5
-"""Ages in rows are worded in steps; the header's and the titles' are drawn every tick."""
-MAX_COPIED_SHOWN = 60
 # The log view's own `l` scrolls; here `l` chooses levels, and the arrow keys scroll.
 _KEY_CHANGES = {"log.scroll-on": "right", "log.scroll-back": "left"}
+
+
+def _palette_commands() -> type[Provider]:
+    """Return what the palette finds; it is imported when the palette is opened."""
+    from tui.screens.palette import KeyCommands
+
+    return KeyCommands
 
 
 class CiltopApp(App[None]):
@@ -53,7 +47,7 @@ class CiltopApp(App[None]):
 
     TITLE = "ciltop"
     CSS_PATH: ClassVar[list[str | PurePath]] = [str(resources.files("styles") / "screens.tcss")]
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {KeyCommands}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette_commands}
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.EVERYWHERE)
 
     def __init__(
@@ -64,205 +58,95 @@ class CiltopApp(App[None]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self._mailbox = mailbox
         self._settings = settings
-        self._ticks = 0
         is_ascii = settings.is_ascii
         asked = choose_symbols(stdout_encoding(), os.environ)
         use_symbols(asked if is_ascii is None else ASCII if is_ascii else UNICODE)
-        board = Board(clock)
-        completions = Completions(
-            {
-                "svc": partial(service_names, board),
-                "node": partial(node_names, board),
-                "count": lambda: map_names(self.home.chosen),
-                "sort": lambda: column_names(self.screen),
-                "theme": lambda: sorted(self.available_themes),
-            }
-        )
-        self.desk = Desk(board, controls, settings, self.run_typed_command, completions.complete)
+        self._make_dashboard = partial(_dashboard, self, mailbox, controls, settings, clock)
+        self._controls = controls
+        self._dashboard: Dashboard | None = None
 
-    def get_default_screen(self) -> Screen[None]:
-        """Return Home."""
-        return self.home
-
-    @cached_property
-    def home(self) -> HomeScreen:
-        """Home; its widgets are made once the app runs."""
-        return HomeScreen(self.desk)
+    def compose(self) -> ComposeResult:
+        """Yield the first frame."""
+        yield Static("  ciltop: loading", id="first-frame", markup=False)
 
     def on_mount(self) -> None:
-        """Paint first, then start the collector: it imports the Kubernetes client."""
+        """Paint first; then open Home, and then start the collector with its imports."""
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
         self.set_keymap(_KEY_CHANGES)
-        self.set_interval(POLL_SECONDS, self.take_snapshot)
-        self.set_interval(TICK_SECONDS, self.tick)
-        self.call_after_refresh(self.desk.controls.start)
+        self.call_after_refresh(self.open_home)
 
-    # What is shown
+    async def open_home(self) -> None:
+        """Import the dashboard, show Home, and start the collector once it is painted."""
+        self._dashboard = dashboard = self._make_dashboard()
+        await self.push_screen(dashboard.home)
+        dashboard.take_snapshot()
+        self.set_interval(POLL_SECONDS, dashboard.take_snapshot)
+        self.set_interval(TICK_SECONDS, dashboard.tick)
+        self.call_after_refresh(self._controls.start)
 
-    def take_snapshot(self) -> None:
-        """Show the newest snapshot, if there is one not shown yet."""
-        snapshot = self._mailbox.take()
-        if snapshot is not None and self.desk.board.take(snapshot):
-            self._redraw()
+    @property
+    def is_open(self) -> bool:
+        """Whether Home stands."""
+        return self._dashboard is not None and self._dashboard.home.is_laid_out
 
-    def tick(self) -> None:
-        """Let the clock and the ages go on."""
-        self._ticks += 1
-        screen = self.screen
-        if not isinstance(screen, LiveScreen):
-            return
-        if self._ticks % TICKS_PER_REDRAW == 0 and self.desk.board.paused_at is None:
-            screen.refresh_board()
-        else:
-            screen.show_time()
+    @property
+    def dashboard(self) -> Dashboard:
+        """The dashboard.
 
-    def _redraw(self) -> None:
-        if isinstance(self.screen, LiveScreen):
-            self.screen.refresh_board()
+        Raises:
+            RuntimeError: the first frame is not painted yet.
+        """
+        if self._dashboard is None:
+            raise RuntimeError("Home is not open yet")
+        return self._dashboard
 
-    # Commands
-
-    def run_typed_command(self, command: ParsedCommand) -> str:
-        """Run a command, and return what is wrong with it or the empty text."""
-        runners = {
-            "svc": self.open_service,
-            "node": self._open_named_node,
-            "theme": self._use_theme,
-            "gaps": self._open_gaps,
-            "help": self._open_help,
-            "quit": self._quit,
-        }
-        runner = runners.get(command.name)
-        if runner is not None:
-            return runner(command.argument)
-        screen = self.screen
-        return screen.run_own_command(command) if isinstance(screen, LiveScreen) else ""
-
-    def open_service(self, text: str) -> str:
-        """Show one Service on every node; say so where none or several are meant."""
-        reading = self.desk.board.snapshot.cluster.services
-        if reading.value is None:
-            return wording.reading_trouble(reading) or "the Services are not listed yet"
-        found = matching_services(reading.value, parse_query(text))
-        if not found:
-            return f"no Service matches {text}"
-        if len(found) > 1:
-            names = wording.listed([service.name for service in found], 4)
-            return f"{len(found)} Services match: {names}"
-        self.go_home()
-        self.push_screen(ServiceScreen(self.desk, found[0].name, self.open_node))
-        return ""
-
-    def open_node(self, uid: NodeUid) -> None:
-        """Go to a node on Home."""
-        self.go_home()
-        if not self.home.choose_node(uid):
-            self.say("this node is gone", "warning")
-
-    def _open_named_node(self, name: str) -> str:
-        nodes = self.desk.board.summary.nodes
-        wanted = name.casefold()
-        found = [node for node in nodes if node.name.casefold() == wanted]
-        found = found or [node for node in nodes if wanted in node.name.casefold()]
-        if len(found) != 1:
-            names = wording.listed([node.name for node in found], 4)
-            return f"{len(found)} nodes match: {names}" if found else f"no node matches {name}"
-        self.open_node(found[0].uid)
-        return ""
-
-    def _use_theme(self, name: str) -> str:
-        if name not in self.available_themes:
-            return f"no theme {name}: tab completes the names"
-        self.theme = name
-        return ""
-
-    def _open_gaps(self, _: str) -> str:
-        self.push_screen(DetailScreen(self.desk, gaps_detail))
-        return ""
-
-    def _open_help(self, _: str = "") -> str:
-        self.push_screen(DetailScreen(self.desk, lambda board: help_detail()))
-        return ""
-
-    def _quit(self, _: str) -> str:
-        self.exit()
-        return ""
-
-    # Keys
+    @property
+    def home(self) -> HomeScreen:
+        """Home."""
+        return self.dashboard.home
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the keys to the command line while it is open."""
-        screen = self.screen
-        return not isinstance(screen, LiveScreen) or screen.check_action(action, parameters)
+        return self._dashboard is None or self._dashboard.allows(action, parameters)
 
     def action_command(self) -> None:
         """Type a command."""
-        if isinstance(self.screen, LiveScreen):
-            self.screen.open_command_line()
+        self.dashboard.open_command_line()
 
     def action_help(self) -> None:
         """Show all keys and commands."""
-        self._open_help()
+        self.dashboard.show_help()
 
     async def action_back(self) -> None:
         """Leave what is open on the screen, else the screen."""
-        screen = self.screen
-        if isinstance(screen, LiveScreen) and screen.go_back():
-            return
-        if screen is not self.home:
-            self.pop_screen()
-
-    def go_home(self) -> None:
-        """Leave every screen but Home."""
-        while self.screen is not self.home:
-            self.pop_screen()
+        self.dashboard.back()
 
     def action_pause(self) -> None:
         """Freeze what is shown, or show the newest again."""
-        if not self.desk.board.toggle_pause():
-            self.say("live again")
-        self._redraw()
+        self.dashboard.pause()
 
     def action_refresh(self) -> None:
-        """Read every node again now, the chosen one first."""
-        self.desk.controls.refresh()
-        self.say("reading every node again")
+        """Read every node again now."""
+        self.dashboard.refresh()
 
     def action_copy(self) -> None:
-        """Copy the row under the cursor; OSC 52 reaches the clipboard over SSH too."""
-        text = self.screen.copy_text() if isinstance(self.screen, LiveScreen) else ""
-        if not text:
-            self.say("nothing to copy here", "warning")
-            return
-        self.copy_to_clipboard(text)
-        shown = text if len(text) <= MAX_COPIED_SHOWN else f"{text[:MAX_COPIED_SHOWN]}…"
-        self.say(f"copied: {shown}")
+        """Copy the row under the cursor."""
+        self.dashboard.copy_row()
 
     def action_picture(self) -> None:
         """Save the screen as SVG, PNG and text."""
-        svg, text = capture(self)
-        node = self.screen.chosen if isinstance(self.screen, LiveScreen) else None
-        board = self.desk.board
-        name = "" if node is None else node.name
-        stem = picture_stem(board.snapshot.cluster.context, name, board.wall_now)
-        self.save_picture(svg, text, stem)
+        self.dashboard.save_picture()
 
-    @work(name="save picture", exit_on_error=False)
-    async def save_picture(self, svg: str, text: str, stem: str) -> None:
-        """Write the pictures beside the UI loop: drawing the PNG takes a good part of a second."""
-        folder = self._settings.screenshots
-        try:
-            paths = await asyncio.to_thread(save_pictures, svg, text, folder, stem)
-        except OSError as error:
-            log.warning("no picture saved in %s: %s", folder, error)
-            self.say(f"no picture saved in {folder}: {error.strerror or error}", "error")
-            return
-        self.copy_to_clipboard(str(paths[1]))
-        self.say(f"saved as .png, .svg and .txt; the path is copied:\n{paths[1]}")
 
-    def say(self, text: str, severity: SeverityLevel = "information") -> None:
-        """Show a message that is not read as markup."""
-        self.notify(text, severity=severity, markup=False)
+def _dashboard(
+    app: App[None],
+    mailbox: SnapshotBox,
+    controls: Controls,
+    settings: AppSettings,
+    clock: Callable[[], float],
+) -> Dashboard:
+    from tui.screens.dashboard import Dashboard
+
+    return Dashboard(app, mailbox, controls, settings, clock)

@@ -11,7 +11,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from tests.ui import app_samples as samples
-from tests.ui.app_pilot import HandApp
+from tests.ui.app_pilot import HandApp, settled
 from tui.model.snapshot import Snapshot
 
 
@@ -32,43 +32,49 @@ SIZES = [(80, 24), (120, 30), (160, 50)]
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_home(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert snap_compare(HandApp(samples.incident()), terminal_size=size)
+    assert snap_compare(HandApp(samples.incident()), terminal_size=size, run_before=settled)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_services(snap_compare: Compare, size: tuple[int, int]) -> None:
-    assert snap_compare(HandApp(samples.incident()), press=["2"], terminal_size=size)
+    assert snap_compare(
+        HandApp(samples.incident()), press=["2"], terminal_size=size, run_before=settled
+    )
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_service_on_every_node(snap_compare: Compare, size: tuple[int, int]) -> None:
     keys = ["colon", *"svc", "space", *"echo", "enter"]
-    assert snap_compare(HandApp(samples.incident()), press=keys, terminal_size=size)
+    assert snap_compare(
+        HandApp(samples.incident()), press=keys, terminal_size=size, run_before=settled
+    )
 
 
 @pytest.mark.parametrize("key", ["3", "4", "5"], ids=["features", "findings", "log"])
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=["80x24", "160x50"])
 def test_panels(snap_compare: Compare, size: tuple[int, int], key: str) -> None:
-    assert snap_compare(HandApp(samples.incident()), press=[key], terminal_size=size)
+    assert snap_compare(
+        HandApp(samples.incident()), press=[key], terminal_size=size, run_before=settled
+    )
 
 
 def test_home_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert snap_compare(HandApp(samples.incident()), terminal_size=(120, 30))
+    assert snap_compare(HandApp(samples.incident()), terminal_size=(120, 30), run_before=settled)
 
 
 def test_home_in_a_light_theme(snap_compare: Compare) -> None:
     app = HandApp(samples.incident(), theme="textual-light")
-    assert snap_compare(app, terminal_size=(120, 30))
+    assert snap_compare(app, terminal_size=(120, 30), run_before=settled)
 
 
 def test_home_stale_after_the_api_went_away(snap_compare: Compare) -> None:
-    assert snap_compare(HandApp(samples.lost()), terminal_size=(120, 30))
+    assert snap_compare(HandApp(samples.lost()), terminal_size=(120, 30), run_before=settled)
 
 
 def test_home_on_a_node_that_may_not_be_read(snap_compare: Compare) -> None:
     app = HandApp(samples.incident())
-    assert snap_compare(app, press=["j", "j", "j"], terminal_size=(120, 30))
+    assert snap_compare(app, press=["j", "j", "j"], terminal_size=(120, 30), run_before=settled)
 
 
 @pytest.mark.parametrize(
@@ -81,23 +87,25 @@ def test_home_on_a_node_that_may_not_be_read(snap_compare: Compare) -> None:
     ids=["empty", "loading", "denied"],
 )
 def test_home_without_nodes(snap_compare: Compare, shown: Snapshot) -> None:
-    assert snap_compare(HandApp(shown), terminal_size=(80, 24))
+    assert snap_compare(HandApp(shown), terminal_size=(80, 24), run_before=settled)
 
 
 def test_paused_and_filtered(snap_compare: Compare) -> None:
     keys = ["slash", *"node-1", "enter", "p"]
-    assert snap_compare(HandApp(samples.incident()), press=keys, terminal_size=(120, 30))
+    assert snap_compare(
+        HandApp(samples.incident()), press=keys, terminal_size=(120, 30), run_before=settled
+    )
 
 
 def test_map_detail(snap_compare: Compare) -> None:
     app = HandApp(samples.incident())
-    assert snap_compare(app, press=["1", "enter"], terminal_size=(80, 24))
+    assert snap_compare(app, press=["1", "enter"], terminal_size=(80, 24), run_before=settled)
 
 
 def test_help(snap_compare: Compare) -> None:
     app = HandApp(samples.incident())
-    assert snap_compare(app, press=["question_mark"], terminal_size=(120, 60))
+    assert snap_compare(app, press=["question_mark"], terminal_size=(120, 60), run_before=settled)
 
 
 def test_terminal_too_small(snap_compare: Compare) -> None:
-    assert snap_compare(HandApp(samples.incident()), terminal_size=(50, 10))
+    assert snap_compare(HandApp(samples.incident()), terminal_size=(50, 10), run_before=settled)

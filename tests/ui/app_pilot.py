@@ -58,18 +58,25 @@ class HandApp(CiltopApp):
         if snapshot is not None:
             self.box.put(snapshot)
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.take_snapshot()
-
     def show(self, snapshot: Snapshot) -> None:
         """Put a snapshot into the mailbox and let the app take it."""
         self.box.put(snapshot)
-        self.take_snapshot()
+        self.dashboard.take_snapshot()
+
+
+async def opened(pilot: Pilot[None], limit_seconds: float = 10.0) -> None:
+    """Wait until Home stands."""
+    deadline = time.monotonic() + limit_seconds
+    app = pilot.app
+    assert isinstance(app, HandApp)
+    while not (app.is_open and ("start",) in app.hands.calls):
+        assert time.monotonic() < deadline, "Home does not open"
+        await pilot.pause(0.01)
 
 
 async def settled(pilot: Pilot[None]) -> str:
     """Wait until messages are done, and return the screen as text."""
+    await opened(pilot)
     await pilot.pause()
     await pilot.pause()
     return screen_text(pilot.app)

@@ -1,5 +1,7 @@
 """Hand-made snapshots for the screens: the incident of the design, and what can be missing."""
 
+# sizes: hand-made data, better read in one place
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -168,7 +170,7 @@ def services(count: int = 31) -> tuple[Service, ...]:
     )
 
 
-def features(is_old_kernel: bool = False) -> tuple[Feature, ...]:
+def features(is_old_kernel: bool = False) -> tuple[Feature, ...]:  # sizes: data
     """Return kernel features and kube-proxy-replacement flags."""
     kernel = "5.4.0-90-generic" if is_old_kernel else "6.8.0-45-generic"
     cookie = FeatureState.NO if is_old_kernel else FeatureState.YES
@@ -228,7 +230,7 @@ def features(is_old_kernel: bool = False) -> tuple[Feature, ...]:
     )
 
 
-def log_entries(number: int) -> tuple[LogEntry | LogGap, ...]:
+def log_entries(number: int) -> tuple[LogEntry | LogGap, ...]:  # sizes: data
     """Return the burst at the agent's start, a gap, and later lines."""
     where, container = uid(number), ContainerId(f"c-{number}")
     start = CHANGED_AT + 5
@@ -383,7 +385,7 @@ def filling() -> NodeFacts:
     )
 
 
-def incident() -> Snapshot:
+def incident() -> Snapshot:  # sizes: data
     """Return the incident of design §0 with a leak, a crash loop and a refusal beside it."""
     nodes = [
         filling(),

@@ -132,6 +132,7 @@ async def test_tab_walks_from_the_table_through_every_panel_and_back() -> None:
 async def test_tab_goes_to_the_panel_that_is_open() -> None:
     app = HandApp(samples.incident())
     async with app.run_test(size=(160, 50)) as pilot:
+        await settled(pilot)
         await pilot.press("3", "escape")
         assert app.home.panel.key == "nodes"
         await pilot.press("tab")
@@ -141,6 +142,7 @@ async def test_tab_goes_to_the_panel_that_is_open() -> None:
 async def test_full_screen_gives_the_focused_panel_all_room_and_escape_gives_it_back() -> None:
     app = HandApp(samples.incident())
     async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
         await pilot.press("2", "f")
         text = await settled(pilot)
         assert "WORST MAP" not in text
@@ -250,7 +252,7 @@ async def test_pause_freezes_the_view_while_snapshots_go_on() -> None:
         await pilot.press("p")
         app.now += 180
         app.show(samples.empty())
-        app.tick()
+        app.dashboard.tick()
         text = await settled(pilot)
         assert "PAUSED 3 m" in text
         assert "agent up 33 m" in text
@@ -273,6 +275,7 @@ async def test_copy_says_what_was_copied() -> None:
 async def test_refresh_key_asks_for_everything_now() -> None:
     app = HandApp(samples.incident())
     async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
         await pilot.press("r")
         await settled(pilot)
     assert ("refresh",) in app.hands.calls

@@ -215,10 +215,12 @@ async def test_gaps_command_names_what_could_not_be_read() -> None:
 async def test_quit_command_and_key_end_the_program() -> None:
     app = HandApp(samples.incident())
     async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
         await enter_line(pilot, ":q")
         assert not app.is_running or app._exit
     other = HandApp(samples.incident())
     async with other.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
         await pilot.press("q")
         await pilot.pause()
         assert other._exit

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from tui.keymap import Scope
 from tui.model.names import NodeUid
 from tui.screens import wording
+from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
 from tui.screens.commands import ParsedCommand
 from tui.screens.detail_screen import DetailScreen
@@ -22,7 +23,7 @@ from tui.screens.details import Detail
 from tui.screens.fleet import NodeSummary
 from tui.screens.focus_teller import FocusTeller
 from tui.screens.grid_panels import FeaturesPanel, FindingsPanel, ServicesPanel
-from tui.screens.live_screen import Desk, LiveScreen, bindings_of
+from tui.screens.live_screen import Desk, LiveScreen
 from tui.screens.log_panel import LogPanel
 from tui.screens.maps_panel import MapsPanel
 from tui.screens.marks import joined

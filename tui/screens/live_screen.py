@@ -9,13 +9,14 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.keymap import FOCUS_MOVERS, KEYS, KeyEntry, Scope, bound
+from tui.keymap import FOCUS_MOVERS, KEYS, Scope
+from tui.screens.bindings import bindings_of
 from tui.screens.board import Board, Controls
 from tui.screens.commands import ParsedCommand
 from tui.screens.fleet import NodeSummary
@@ -30,24 +31,6 @@ from widgets.state_note import NoteKind, StateNote, StateNoteView
 
 MIN_COLUMNS = 60
 MIN_ROWS = 14
-
-
-def bindings_of(*scopes: Scope) -> list[BindingType]:
-    """Return Textual's bindings for the registry's keys of some scopes."""
-    return [_binding(entry) for entry in bound(*scopes)]
-
-
-def _binding(entry: KeyEntry) -> Binding:
-    return Binding(
-        ",".join(entry.keys),
-        entry.target,
-        entry.label,
-        show=False,
-        key_display=entry.shown,
-        id=f"ciltop.{entry.id}",
-        tooltip=entry.description,
-        priority=entry.moves_focus,
-    )
 
 
 def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
@@ -90,7 +73,7 @@ class LiveScreen(Screen[None]):
         super().__init__()
         self.desk = desk
         self._header = HeaderBar(id="header")
-        self._is_laid_out = False
+        self.is_laid_out = False
         self._typing_for: Panel | None = None
         self.typing_line = TypingLine(CommandLine(id="command"), desk.run_command, desk.complete)
 
@@ -133,7 +116,7 @@ class LiveScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draw what is known already."""
-        self._is_laid_out = True
+        self.is_laid_out = True
         self.refresh_board()
 
     def on_screen_resume(self) -> None:
@@ -142,13 +125,13 @@ class LiveScreen(Screen[None]):
 
     def refresh_board(self) -> None:
         """Draw header and body anew; before the layout stands there is nothing to draw on."""
-        if self._is_laid_out:
+        if self.is_laid_out:
             self.show_header()
             self.show_board()
 
     def show_time(self) -> None:
         """Draw what holds the clock and the ages of sections."""
-        if self._is_laid_out:
+        if self.is_laid_out:
             self.show_header()
             self.show_titles()
 

@@ -1,0 +1,233 @@
+"""The dashboard behind the app: its screens, its commands and what its keys do.
+
+It is imported once the first frame stands: half of the start-up time is in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tui.screens import wording
+from tui.screens.board import Board, Controls, SnapshotBox
+from tui.screens.commands import Completions, ParsedCommand
+from tui.screens.completions import column_names, map_names, node_names, service_names
+from tui.screens.detail_screen import DetailScreen
+from tui.screens.gap_lines import gaps_detail
+from tui.screens.help_lines import help_detail
+from tui.screens.home import HomeScreen
+from tui.screens.live_screen import Desk, LiveScreen
+from tui.screens.pictures import capture, picture_stem, save_pictures
+from tui.screens.service_nodes import matching_services, parse_query
+from tui.screens.service_screen import ServiceScreen
+from tui.screens.settings import AppSettings
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.notifications import SeverityLevel
+
+    from tui.model.names import NodeUid
+
+log = logging.getLogger(__name__)
+
+TICKS_PER_REDRAW = 5
+"""Ages in rows are worded in steps; the header's and the titles' are drawn every tick."""
+MAX_COPIED_SHOWN = 60
+
+
+class Dashboard:
+    """Feed the screens with snapshots, and run what keys and commands ask for."""
+
+    def __init__(
+        self,
+        app: App[None],
+        mailbox: SnapshotBox,
+        controls: Controls,
+        settings: AppSettings,
+        clock: Callable[[], float],
+    ) -> None:
+        self._app = app
+        self._mailbox = mailbox
+        self._settings = settings
+        self._ticks = 0
+        board = Board(clock)
+        completions = Completions(
+            {
+                "svc": partial(service_names, board),
+                "node": partial(node_names, board),
+                "count": lambda: map_names(self.home.chosen),
+                "sort": lambda: column_names(app.screen),
+                "theme": lambda: sorted(app.available_themes),
+            }
+        )
+        self.desk = Desk(board, controls, settings, self.run_typed_command, completions.complete)
+        self.home = HomeScreen(self.desk)
+
+    def take_snapshot(self) -> None:
+        """Show the newest snapshot, if there is one not shown yet."""
+        snapshot = self._mailbox.take()
+        if snapshot is not None and self.desk.board.take(snapshot):
+            self._redraw()
+
+    def tick(self) -> None:
+        """Let the clock and the ages go on."""
+        self._ticks += 1
+        screen = self._app.screen
+        if not isinstance(screen, LiveScreen):
+            return
+        if self._ticks % TICKS_PER_REDRAW == 0 and self.desk.board.paused_at is None:
+            screen.refresh_board()
+        else:
+            screen.show_time()
+
+    def _redraw(self) -> None:
+        if isinstance(self._app.screen, LiveScreen):
+            self._app.screen.refresh_board()
+
+    # Commands
+
+    def run_typed_command(self, command: ParsedCommand) -> str:
+        """Run a command, and return what is wrong with it or the empty text."""
+        runners = {
+            "svc": self.open_service,
+            "node": self._open_named_node,
+            "theme": self._use_theme,
+            "gaps": self._open_gaps,
+            "help": self._open_help,
+            "quit": self._quit,
+        }
+        runner = runners.get(command.name)
+        if runner is not None:
+            return runner(command.argument)
+        screen = self._app.screen
+        return screen.run_own_command(command) if isinstance(screen, LiveScreen) else ""
+
+    def open_service(self, text: str) -> str:
+        """Show one Service on every node; say so where none or several are meant."""
+        reading = self.desk.board.snapshot.cluster.services
+        if reading.value is None:
+            return wording.reading_trouble(reading) or "the Services are not listed yet"
+        found = matching_services(reading.value, parse_query(text))
+        if not found:
+            return f"no Service matches {text}"
+        if len(found) > 1:
+            names = wording.listed([service.name for service in found], 4)
+            return f"{len(found)} Services match: {names}"
+        self.go_home()
+        self._app.push_screen(ServiceScreen(self.desk, found[0].name, self.open_node))
+        return ""
+
+    def open_node(self, uid: NodeUid) -> None:
+        """Go to a node on Home."""
+        self.go_home()
+        if not self.home.choose_node(uid):
+            self.say("this node is gone", "warning")
+
+    def _open_named_node(self, name: str) -> str:
+        nodes = self.desk.board.summary.nodes
+        wanted = name.casefold()
+        found = [node for node in nodes if node.name.casefold() == wanted]
+        found = found or [node for node in nodes if wanted in node.name.casefold()]
+        if len(found) != 1:
+            names = wording.listed([node.name for node in found], 4)
+            return f"{len(found)} nodes match: {names}" if found else f"no node matches {name}"
+        self.open_node(found[0].uid)
+        return ""
+
+    def _use_theme(self, name: str) -> str:
+        if name not in self._app.available_themes:
+            return f"no theme {name}: tab completes the names"
+        self._app.theme = name
+        return ""
+
+    def _open_gaps(self, _: str) -> str:
+        self._app.push_screen(DetailScreen(self.desk, gaps_detail))
+        return ""
+
+    def _open_help(self, _: str = "") -> str:
+        self._app.push_screen(DetailScreen(self.desk, lambda board: help_detail()))
+        return ""
+
+    def _quit(self, _: str) -> str:
+        self._app.exit()
+        return ""
+
+    # Keys
+
+    def allows(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys to the command line while it is open."""
+        screen = self._app.screen
+        return not isinstance(screen, LiveScreen) or screen.check_action(action, parameters)
+
+    def open_command_line(self) -> None:
+        """Type a command."""
+        if isinstance(self._app.screen, LiveScreen):
+            self._app.screen.open_command_line()
+
+    def show_help(self) -> None:
+        """Show all keys and commands."""
+        self._open_help()
+
+    def back(self) -> None:
+        """Leave what is open on the screen, else the screen."""
+        screen = self._app.screen
+        if isinstance(screen, LiveScreen) and screen.go_back():
+            return
+        if screen is not self.home:
+            self._app.pop_screen()
+
+    def go_home(self) -> None:
+        """Leave every screen but Home."""
+        while self._app.screen is not self.home:
+            self._app.pop_screen()
+
+    def pause(self) -> None:
+        """Freeze what is shown, or show the newest again."""
+        if not self.desk.board.toggle_pause():
+            self.say("live again")
+        self._redraw()
+
+    def refresh(self) -> None:
+        """Read every node again now, the chosen one first."""
+        self.desk.controls.refresh()
+        self.say("reading every node again")
+
+    def copy_row(self) -> None:
+        """Copy the row under the cursor; OSC 52 reaches the clipboard over SSH too."""
+        text = self._app.screen.copy_text() if isinstance(self._app.screen, LiveScreen) else ""
+        if not text:
+            self.say("nothing to copy here", "warning")
+            return
+        self._app.copy_to_clipboard(text)
+        shown = text if len(text) <= MAX_COPIED_SHOWN else f"{text[:MAX_COPIED_SHOWN]}…"
+        self.say(f"copied: {shown}")
+
+    def save_picture(self) -> None:
+        """Save the screen as SVG, PNG and text."""
+        svg, text = capture(self._app)
+        node = self._app.screen.chosen if isinstance(self._app.screen, LiveScreen) else None
+        board = self.desk.board
+        name = "" if node is None else node.name
+        stem = picture_stem(board.snapshot.cluster.context, name, board.wall_now)
+        self._app.run_worker(
+            self._save_picture(svg, text, stem), name="save picture", exit_on_error=False
+        )
+
+    async def _save_picture(self, svg: str, text: str, stem: str) -> None:
+        """Write the pictures beside the UI loop: drawing the PNG takes a good part of a second."""
+        folder = self._settings.screenshots
+        try:
+            paths = await asyncio.to_thread(save_pictures, svg, text, folder, stem)
+        except OSError as error:
+            log.warning("no picture saved in %s: %s", folder, error)
+            self.say(f"no picture saved in {folder}: {error.strerror or error}", "error")
+            return
+        self._app.copy_to_clipboard(str(paths[1]))
+        self.say(f"saved as .png, .svg and .txt; the path is copied:\n{paths[1]}")
+
+    def say(self, text: str, severity: SeverityLevel = "information") -> None:
+        """Show a message that is not read as markup."""
+        self._app.notify(text, severity=severity, markup=False)
