@@ -11,6 +11,7 @@ from tui.cilium.lbmaps import HeldServices, count_duplicates
 from tui.cilium.maps import KernelMap, parse_maps
 from tui.cilium.occupancy import Evidence, NodeOccupancy, occupancy, probes_to_count
 from tui.collect.answers import LOG, Memo, read_answer
+from tui.collect.steady_rows import SteadyRows
 from tui.errors import ParseError
 from tui.model.maps import MapUsage
 from tui.model.reading import Origin, Reading
@@ -39,6 +40,7 @@ class MapReader:
         self.counts_wanted: tuple[str, ...] = ()
         """The counts in place that the next visit should make."""
         self.has_ipv6_maps = False
+        self._steady = SteadyRows()
         self.listed: tuple[KernelMap, ...] = ()
         """The kernel's maps as last read."""
 
@@ -47,6 +49,7 @@ class MapReader:
         self._remembered = NodeOccupancy()
         self._duplicates.clear()
         self._has_listed_maps = False
+        self._steady = SteadyRows()
 
     def note_held(self, held: HeldServices, backend_pins: Mapping[str, int]) -> None:
         """Take the duplicates among the backends; with both families' dumps at hand, of each."""
@@ -83,6 +86,7 @@ class MapReader:
             memo: remembers answers that did not change.
             is_looked_at: whether somebody looks at this node: dear counts are made only then.
         """
+        self.counts_wanted = ()
         frame = frames.get("maps")
         listed = read_answer(frame, lambda found: memo.parse(found, parse_maps), origin)
         has_no_bpftool = frame is not None and frame.exit_code == EXIT_NOT_FOUND
@@ -90,6 +94,11 @@ class MapReader:
             return Reading(listed.state, None, listed.reason, origin)
         counts = {**evidence.counts, **_counts(frames)}
         evidence = replace(evidence, maps=listed.value, counts=counts)
+        steady = self._steady.renewed(self._remembered, evidence, is_looked_at=is_looked_at)
+        if steady is not None:
+            rows = tuple(map(self._completed, steady))
+            self._steady.usages = rows
+            return Reading.known(rows, origin)
         self._remembered, usages = occupancy(self._remembered, evidence)
         if listed.value is not None:
             self._note_maps(listed.value)
@@ -100,7 +109,9 @@ class MapReader:
                 is_looked_at=is_looked_at,
                 dumped=DUMPED_PINS,
             )
-        return Reading.known(tuple(map(self._completed, usages)), origin)
+        usages = tuple(map(self._completed, usages))
+        self._steady.begin(evidence, usages, is_looked_at=is_looked_at)
+        return Reading.known(usages, origin)
 
     def _note_maps(self, maps: tuple[KernelMap, ...]) -> None:
         self._has_listed_maps = True
@@ -110,7 +121,7 @@ class MapReader:
     def _completed(self, usage: MapUsage) -> MapUsage:
         duplicates = self._duplicates.get(usage.name)
         wanted = self._wanted.get(usage.name)
-        if duplicates is None and wanted is None:
+        if usage.duplicate_entries == duplicates and usage.wanted_entries == wanted:
             return usage
         return replace(usage, duplicate_entries=duplicates, wanted_entries=wanted)
 

@@ -118,16 +118,6 @@ class Sweeper:
                     group.create_task(self._visit_on(turn), name=f"exec {turn.agent.uid}")
                 await self._alarm.wait(self._schedule.seconds_until_due())
 
-    async def run_until_visited(self) -> None:
-        """Visit all nodes that are due now, once each, and return."""
-        async with asyncio.TaskGroup() as group:
-            for number in range(self._slots):
-                turn = self._schedule.next_turn()
-                if turn is None:
-                    break
-                self._shared.contact.execs_in_flight += 1
-                group.create_task(self._visit_on(turn), name=f"exec slot {number}")
-
     @property
     def _slots(self) -> int:
         # After a refusal one exec at a time finds out whether the right was granted.
@@ -184,12 +174,13 @@ class Sweeper:
         try:
             due: Turn | None = turn
             while due is not None:
-                await self._visit(due)
+                await self.visit(due)
                 due = self._schedule.next_turn() if contact.execs_in_flight <= self._slots else None
         finally:
             contact.execs_in_flight -= 1
 
-    async def _visit(self, turn: Turn) -> None:
+    async def visit(self, turn: Turn) -> None:
+        """Make one exec and hand on what it brings; whatever fails is said in its report."""
         began_at = self._shared.clock.monotonic()
         if self._schedule.sweeps_begun != self._sweeps_seen:
             self._sweeps_seen = self._schedule.sweeps_begun

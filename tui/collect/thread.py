@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol, cast, runtime_checkable
 
+from tui.collect.garbage import relax
 from tui.errors import CiltopError
 from tui.model.names import NodeUid
 from tui.model.snapshot import Fact, HealthChanged, Snapshot, Source, SourceState
@@ -146,6 +147,7 @@ class CollectorThread:
                 self._loop.call_soon_threadsafe(action)
 
     def _work(self) -> None:
+        relax()
         try:
             asyncio.run(self._collect())
         except Exception as error:
