@@ -22,15 +22,14 @@ class Figures:
     output: bytes = b""
 
 
-def run(argv: Sequence[str], stdin: bytes = b"", **environment: str) -> Figures:
+def run(argv: Sequence[str], stdin: bytes = b"", *, is_quiet: bool = False) -> Figures:
     """Run a command to its end and return its figures, its children's CPU time included."""
     started = time.perf_counter()
     process = subprocess.Popen(
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=sys.stderr,
-        env={**os.environ, **environment},
+        stderr=subprocess.DEVNULL if is_quiet else sys.stderr,
     )
     assert process.stdin is not None
     assert process.stdout is not None
