@@ -143,7 +143,9 @@ def _address_lines(title: str, addresses: tuple[Address, ...]) -> list[DetailLin
     ]
 
 
-def fault_detail(node: NodeSummary, fault: FrontendFault, now: float) -> Detail:
+def fault_detail(
+    node: NodeSummary, fault: FrontendFault, service: Service | None, now: float
+) -> Detail:
     """Return one faulty frontend with the backends that are missing and too much."""
     tone = SEVERITY_TONES[FAULT_SEVERITIES[fault.fault]]
     name = fault.service or "no Service"
@@ -157,6 +159,8 @@ def fault_detail(node: NodeSummary, fault: FrontendFault, now: float) -> Detail:
         lines.append(value("detail", fault.detail))
     lines += _address_lines("Backends missing", fault.missing_backends)
     lines += _address_lines("Backends nobody wants", fault.surplus_backends)
+    if service is not None:
+        lines += _address_lines("Backends wanted", service.backends)
     lines += [
         empty_line(),
         sentence("Not programmed as wanted; the effect on traffic was not tested.", Tone.MUTED),

@@ -199,12 +199,18 @@ def _restarts(agent: AgentPod | None) -> str:
     return f" ×{agent.restart_count}"
 
 
+def broken_maps(facts: NodeFacts) -> frozenset[str]:
+    """Return the maps that are said to be broken already: what follows from it is no news."""
+    usages = facts.maps.value or ()
+    return frozenset(usage.name for usage in usages if usage.sync_failure or usage.is_full)
+
+
 def _controller_faults(facts: NodeFacts) -> Iterator[Fault]:
     status = facts.status.value
     if status is None:
         return
     origin, at = _source(facts.status)
-    shown = {usage.name for usage in facts.maps.value or () if usage.sync_failure or usage.is_full}
+    shown = broken_maps(facts)
     for controller in status.failing_controllers:
         synced = controller.synced_map
         if synced in shown:
@@ -244,9 +250,10 @@ def _state_faults(facts: NodeFacts) -> Iterator[Fault]:
             )
     metrics = facts.metrics.value
     failed = {} if metrics is None else metrics.failed_map_operations
+    broken = broken_maps(facts)
     origin, at = _source(facts.metrics)
     for name, number in sorted(failed.items()):
-        if number > 0:
+        if number > 0 and name not in broken:
             yield Fault(
                 Severity.WARNING,
                 Rank.FILLING_MAP,

@@ -171,7 +171,7 @@ def decisive_line(nodes: Sequence[NodeSummary], snapshot: Snapshot) -> str:
     worst = nodes[0]
     harms = [fault for fault in worst.faults if fault.severity is Severity.HARM]
     causes = [fault.title for fault in harms if fault.subject is not harms[0].subject]
-    parts = [f"{worst.name}: {harms[0].title}", *causes[:1]]
+    parts = [f"{wording.cut(worst.name, 60)}: {harms[0].title}", *causes[:1]]
     others = sum(1 for node in nodes[1:] if node.status is NodeStatus.HARM)
     if others:
         parts.append(f"{wording.counted(others, 'more node')} broken")

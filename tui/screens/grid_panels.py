@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tui.model.services import Service, ServiceCoverage
+from tui.safety import clean
 from tui.screens import details, wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
@@ -37,7 +39,8 @@ class ServicesPanel(GridPanel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._built_from: tuple[object, object] = (None, None)
+        self._built_from: ServiceCoverage | None = None
+        self._services: tuple[Service, ...] = ()
         self._rows: list[GridRow] = []
 
     def show(self, node: NodeSummary | None, board: Board) -> None:
@@ -46,9 +49,9 @@ class ServicesPanel(GridPanel):
             self.give_rows((), NO_NODE)
             return
         reading = node.facts.services
-        services = board.snapshot.cluster.services.value
-        if self._built_from[0] is not reading.value or self._built_from[1] is not services:
-            self._built_from = (reading.value, services)
+        services = board.snapshot.cluster.services.value or ()
+        if self._built_from is not reading.value or self._services is not services:
+            self._built_from, self._services = reading.value, services
             self._rows = service_rows(reading.value, services)
         note = section_note(node, reading, board.now, board.stale_seconds)
         if note is None and not self._rows:
@@ -69,14 +72,12 @@ class ServicesPanel(GridPanel):
     def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
         """Return one faulty frontend."""
         coverage = node.facts.services.value
+        by_name = {service.name: service for service in self._services}
         for fault in () if coverage is None else coverage.faults:
             if fault_key(fault) == key:
-                return details.fault_detail(node, fault, now)
-        services = self._built_from[1]
-        for service in services if isinstance(services, tuple) else ():
-            if service.name == key:
-                return details.service_detail(node, service, now)
-        return None
+                return details.fault_detail(node, fault, by_name.get(fault.service), now)
+        service = by_name.get(clean(key))
+        return None if service is None else details.service_detail(node, service, now)
 
     def age(self, node: NodeSummary, now: float) -> str:
         """Return when the kernel's frontends were read."""

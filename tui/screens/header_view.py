@@ -52,7 +52,7 @@ def _items(
     paused_at: float | None,
 ) -> list[HeaderItem]:
     cluster = snapshot.cluster
-    context = cluster.context or "no context"
+    context = wording.cut(cluster.context, 60) or "no context"
     items = [
         HeaderItem((Span(" ciltop", Tone.STRONG),)),
         HeaderItem((Span(f" {context} ", context_tone(context)),)),
@@ -160,7 +160,7 @@ def source_trouble(snapshot: Snapshot, now: float) -> str:
     since = ""
     if health.last_good_at is not None:
         since = f", last answer {wording.ago(now - health.last_good_at)}"
-    reason = f": {health.reason}" if health.reason else ""
+    reason = f": {wording.cut(health.reason)}" if health.reason else ""
     return f"{word}{since}{reason}"
 
 
@@ -170,5 +170,5 @@ def _gaps_line(snapshot: Snapshot) -> tuple[Span, ...]:
     first = next(iter(snapshot.gaps.values()))
     more = f" +{len(snapshot.gaps) - 1} (:gaps)" if len(snapshot.gaps) > 1 else ""
     word = "denied" if first.is_denied else "failed"
-    text = f"{symbols().unknown} can't {first.what}, {word}: {first.reason}{more}"
+    text = f"{symbols().unknown} can't {first.what}, {word}: {wording.cut(first.reason)}{more}"
     return (Span(text, Tone.WARNING),)

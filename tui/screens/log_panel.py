@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tui.model.names import NodeUid
+from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.details import Detail, log_detail
 from tui.screens.fleet import NodeSummary
@@ -89,7 +90,8 @@ class LogPanel(Panel):
         if node is None:
             return ""
         others = len(self._shown) - 1
-        return f"{node.name} + {others} marked" if others > 0 else node.name
+        name = wording.cut(node.name, 60)
+        return f"{name} + {others} marked" if others > 0 else name
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return whether the log can't be read."""

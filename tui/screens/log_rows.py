@@ -13,6 +13,8 @@ from widgets.tones import Tone
 
 WARNINGS_AND_ERRORS = LogLevel.WARN
 ALL_LEVELS = LogLevel.DEBUG
+MAX_MESSAGE = 1_000
+"""Characters of a message in the log; the detail view has all of it."""
 
 _LEVEL_TONES = {
     LogLevel.DEBUG: Tone.MUTED,
@@ -86,9 +88,9 @@ def _line_row(entry: LogEntry, node: str, day: str) -> LogRow:
         node,
         line.level.name,
         int(line.level),
-        message,
+        wording.cut(message, MAX_MESSAGE),
         fold_words(entry),
-        " ".join(f"{key}={value}" for key, value in others),
+        wording.cut(" ".join(f"{key}={value}" for key, value in others), MAX_MESSAGE),
         "previous container" if entry.is_previous else "",
         _LEVEL_TONES[line.level],
         {

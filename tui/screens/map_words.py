@@ -53,7 +53,7 @@ def map_remarks(usage: MapUsage) -> str:
     if verdict:
         remarks.append(verdict)
     if usage.sync_failure:
-        remarks.append(f"sync fails: {usage.sync_failure}")
+        remarks.append(f"sync fails: {wording.cut(usage.sync_failure)}")
     return ", ".join(remarks)
 
 

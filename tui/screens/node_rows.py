@@ -32,7 +32,7 @@ _PHASE_WORDS = {AgentPhase.UNREACHABLE: "offline", AgentPhase.TERMINATING: "endi
 NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
     GridColumn("node", "NODE", 8, 40, is_flexible=True),
-    GridColumn("agent", "AGENT", 10, 13),
+    GridColumn("agent", "AGENT", 11, 13),
     GridColumn("version", "VERSION", 7, 12, priority=3),
     GridColumn("kernel", "KERNEL", 8, 18, priority=6),
     GridColumn("worst_map", "WORST MAP", 15, 24, priority=1, sorts_descending=True),

@@ -25,15 +25,17 @@ def section_note(
     age = reading.age_seconds(now)
     old = "" if age is None else f", shown as of {wording.ago(age)}"
     if reading.state is ReadingState.DENIED:
-        return StateNote(NoteKind.DENIED, f"{reading.reason or 'the API server refused'}{old}")
+        return StateNote(
+            NoteKind.DENIED, f"{wording.cut(reading.reason) or 'the API server refused'}{old}"
+        )
     if reading.state is ReadingState.FAILED:
         kind = NoteKind.FAILED if reading.value is None else NoteKind.STALE
-        return StateNote(kind, f"{reading.reason or 'no answer'}{old}")
+        return StateNote(kind, f"{wording.cut(reading.reason) or 'no answer'}{old}")
     if reading.state is ReadingState.UNKNOWN and reading.value is None:
         return _unread_note(node, reading.reason)
     swept_at = node.facts.swept_at
     if swept_at is not None and now - swept_at > stale_seconds:
-        why = f": {node.facts.sweep_error}" if node.facts.sweep_error else ""
+        why = f": {wording.cut(node.facts.sweep_error)}" if node.facts.sweep_error else ""
         return StateNote(
             NoteKind.STALE, f"{node.name} last answered {wording.ago(now - swept_at)}{why}"
         )
@@ -42,16 +44,16 @@ def section_note(
 
 def _unread_note(node: NodeSummary, reason: str) -> StateNote:
     if reason:
-        return StateNote(NoteKind.UNKNOWN, reason)
+        return StateNote(NoteKind.UNKNOWN, wording.cut(reason))
     facts = node.facts
     if facts.sweep_error:
-        return StateNote(NoteKind.FAILED, facts.sweep_error)
+        return StateNote(NoteKind.FAILED, wording.cut(facts.sweep_error))
     if facts.agent is None:
         return StateNote(NoteKind.EMPTY, "no agent pod on this node")
     if facts.agent.phase is not AgentPhase.RUNNING:
-        why = facts.agent.reason or facts.agent.phase.value
+        why = wording.cut(facts.agent.reason) or facts.agent.phase.value
         return StateNote(NoteKind.UNKNOWN, f"the agent does not run: {why}")
-    return StateNote(NoteKind.LOADING, f"reading {node.name}")
+    return StateNote(NoteKind.LOADING, f"reading {wording.cut(node.name, 60)}")
 
 
 def nodes_note(snapshot: Snapshot) -> StateNote | None:
@@ -62,13 +64,15 @@ def nodes_note(snapshot: Snapshot) -> StateNote | None:
     if denied is not None:
         return StateNote(
             NoteKind.DENIED,
-            f"can't {denied.what}: {denied.reason}",
+            wording.cut(f"can't {denied.what}: {denied.reason}"),
             "kubectl auth can-i --list shows what this user may do",
         )
     health = snapshot.health
     if health.state in (SourceState.LOST, SourceState.DEGRADED):
-        return StateNote(NoteKind.FAILED, health.reason or health.state.value, "it keeps trying")
-    where = snapshot.cluster.server or snapshot.cluster.context
+        return StateNote(
+            NoteKind.FAILED, wording.cut(health.reason) or health.state.value, "it keeps trying"
+        )
+    where = wording.cut(snapshot.cluster.server or snapshot.cluster.context, 80)
     if not snapshot.is_complete:
         text = f"listing nodes and agents of {where}" if where else "connecting to the cluster"
         return StateNote(NoteKind.LOADING, text)
@@ -83,7 +87,7 @@ def log_note(node: NodeSummary | None, now: float) -> StateNote | None:
     if facts.log_error:
         is_refusal = "pods/log" in facts.log_error or "forbidden" in facts.log_error.lower()
         kind = NoteKind.DENIED if is_refusal else NoteKind.FAILED
-        return StateNote(kind, facts.log_error)
+        return StateNote(kind, wording.cut(facts.log_error))
     if facts.logs:
         return None
     if facts.agent is None:

@@ -97,7 +97,7 @@ class PanelStack(Vertical):
             view = TabStripView(items, self._active)
             self.border_subtitle = Content(self._state_of(in_front, board))
         else:
-            left = () if node is None else (Span(f" {node.name} ", Tone.STRONG),)
+            left = () if node is None else (Span(f" {wording.cut(node.name, 30)} ", Tone.STRONG),)
             right = (Span(self._state_of(shown, board), Tone.MUTED),)
             view = TabStripView(items, self._active, left, right, is_ruled=True)
         self._strip.show(view)
@@ -118,4 +118,4 @@ def node_title(node: NodeSummary | None, now: float) -> str:
     if facts.agent is not None and facts.agent.started_at is not None:
         up = f"agent up {wording.age(now - facts.agent.started_at)}"
     release = "" if version is None else str(version.release)
-    return joined(node.name, str(facts.node.internal_ip), release, up)
+    return joined(wording.cut(node.name, 60), str(facts.node.internal_ip), release, up)

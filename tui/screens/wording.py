@@ -137,6 +137,11 @@ def short_map(name: str) -> str:
     return name.removeprefix("cilium_")
 
 
+def cut(text: str, limit: int = 300) -> str:
+    """Cut a text of the cluster to what a line can show; the detail views have all of it."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def listed(names: list[str], limit: int = 2) -> str:
     """Word a list by its first names and the number of the others."""
     if len(names) <= limit + 1:
@@ -147,7 +152,7 @@ def listed(names: list[str], limit: int = 2) -> str:
 def reading_trouble(reading: Reading[T]) -> str:
     """Word why a reading is not current; the empty text when it is."""
     if reading.state is ReadingState.DENIED:
-        return f"denied: {reading.reason}" if reading.reason else "denied"
+        return f"denied: {cut(reading.reason)}" if reading.reason else "denied"
     if reading.state is ReadingState.FAILED:
-        return f"failed: {reading.reason}" if reading.reason else "failed"
+        return f"failed: {cut(reading.reason)}" if reading.reason else "failed"
     return ""
