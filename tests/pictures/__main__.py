@@ -1,6 +1,6 @@
-"""Draw every scene, and keep the README's key table true.
+"""Draw every scene, and keep the tables in the documentation true.
 
-`python -m tests.pictures [--only NAME] [--keys]`
+`python -m tests.pictures [--only NAME] [--tables]`
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ import urllib.request
 from pathlib import Path
 
 from tests.pictures.scenes import SCENES, Scene, Shot
+from tests.pictures.tables import write_tables
 from tui.app import CiltopApp
 from tui.cluster.access import ConnectionSettings
 from tui.collect.live import LiveSource
 from tui.collect.settings import CollectSettings
 from tui.collect.thread import CollectorThread
 from tui.demo import SimulatorProcess
-from tui.keymap import key_table_markdown
 from tui.screens.pictures import capture, clean_svg, png_of
 from tui.screens.settings import AppSettings
 from tui.store import Mailbox, Store
 
 FOLDER = Path("screenshots")
-README = Path("README.md")
-KEYS_BEGIN, KEYS_END = "<!-- keys:", "<!-- /keys -->"
 LONGEST_WAIT_SECONDS = 240.0
 
 
@@ -86,16 +84,6 @@ def set_fault(kubeconfig: Path, fault: dict[str, object]) -> None:
         pass
 
 
-def write_keys() -> None:
-    """Put the key table of the registry into the README."""
-    text = README.read_text(encoding="utf-8")
-    head, _, rest = text.partition(KEYS_BEGIN)
-    marker, _, _ = rest.partition("\n")
-    tail = rest.partition(KEYS_END)[2]
-    table = key_table_markdown().strip()
-    README.write_text(f"{head}{KEYS_BEGIN}{marker}\n{table}\n{KEYS_END}{tail}", encoding="utf-8")
-
-
 async def draw_all(only: str | None) -> None:
     """Draw the scenes one after the other: each runs a simulated cluster."""
     for scene in SCENES:
@@ -107,10 +95,10 @@ def main() -> int:
     """Draw the pictures that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.pictures")
     parser.add_argument("--only", metavar="NAME", help="only pictures whose name holds this")
-    parser.add_argument("--keys", action="store_true", help="only write the README's key table")
+    parser.add_argument("--tables", action="store_true", help="only write the tables")
     arguments = parser.parse_args()
-    write_keys()
-    if not arguments.keys:
+    write_tables()
+    if not arguments.tables:
         FOLDER.mkdir(exist_ok=True)
         asyncio.run(draw_all(arguments.only))
     return 0
