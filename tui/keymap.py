@@ -188,6 +188,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Show only rows with a fault, or all again.",
         Scope.TABLE,
         is_in_footer=True,
+        call="arrange('faults')",
     ),
     KeyEntry(
         "mark",
@@ -215,8 +216,17 @@ KEYS: tuple[KeyEntry, ...] = (
         "sort",
         "Sort by the next column; :sort COLUMN chooses one.",
         Scope.TABLE,
+        call="arrange('sort')",
     ),
-    KeyEntry("reverse", ("S",), "S", "reverse", "Sort the other way round.", Scope.TABLE),
+    KeyEntry(
+        "reverse",
+        ("S",),
+        "S",
+        "reverse",
+        "Sort the other way round.",
+        Scope.TABLE,
+        call="arrange('reverse')",
+    ),
     KeyEntry(
         "count-map",
         ("c",),

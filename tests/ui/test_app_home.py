@@ -10,7 +10,8 @@ from tests.ui import app_samples as samples
 from tests.ui.app_pilot import HandApp, chosen, screen_text, settled, shows
 from tui.model.reading import Reading
 from tui.model.snapshot import NodeFacts
-from tui.screens import focus_teller
+from tui.screens import focus_teller, live_screen
+from tui.screens.faults import Fault, node_faults
 from tui.screens.maps_panel import MapsPanel
 
 SIZES = [(80, 24), (120, 30), (160, 50)]
@@ -330,6 +331,35 @@ async def test_failing_panel_shows_its_failure_and_the_rest_goes_on(
     assert "this panel failed: RuntimeError" in text
     assert "▌✖ node-3" in text
     assert "Traceback" in caplog.text
+
+
+async def test_node_that_can_not_be_judged_costs_itself_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+
+    def fail_once(facts: NodeFacts, now: float, expected: bool) -> tuple[Fault, ...]:
+        if facts.node.name == "node-3":
+            raise KeyError("seven")
+        return node_faults(facts, now, expected)
+
+    monkeypatch.setattr("tui.screens.fleet.node_faults", fail_once)
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(160, 50)) as pilot:
+        text = await settled(pilot)
+    assert "node-3" in text
+    assert "12 nodes ▲ 2 ? 2 ● 8" in text
+    assert "KeyError" in caplog.text
+
+
+async def test_failing_header_does_not_end_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("seven")
+
+    monkeypatch.setattr(live_screen, "header_view", fail)
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(160, 50), notifications=True) as pilot:
+        text = await shows(pilot, "could not be drawn: ValueError")
+    assert "▌✖ node-3" in text
 
 
 async def test_mouse_opens_tabs_and_sorts_columns() -> None:

@@ -197,7 +197,11 @@ class Dashboard:
 
     def copy_row(self) -> None:
         """Copy the row under the cursor; OSC 52 reaches the clipboard over SSH too."""
-        text = self._app.screen.copy_text() if isinstance(self._app.screen, LiveScreen) else ""
+        text = (
+            self._app.screen.acting_panel.row_text
+            if isinstance(self._app.screen, LiveScreen)
+            else ""
+        )
         if not text:
             self.say("nothing to copy here", "warning")
             return

@@ -5,6 +5,7 @@ A summary is computed once per `NodeFacts` object: a node that did not change co
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,12 @@ from tui.model.maps import MapUsage
 from tui.model.names import NodeUid
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.screens import wording
-from tui.screens.faults import Fault, node_faults
+from tui.screens.faults import Fault, Subject, node_faults
 from tui.screens.map_words import worst_map
 from tui.screens.severity import Rank, Severity
 from widgets.symbols import symbols
+
+log = logging.getLogger(__name__)
 
 RECENT_CHANGE_SECONDS = 86_400.0
 
@@ -89,6 +92,29 @@ def summarise_node(facts: NodeFacts, now: float, is_agent_expected: bool) -> Nod
     )
 
 
+def _summarise_safely(facts: NodeFacts, now: float, is_agent_expected: bool) -> NodeSummary:
+    """Return a node's summary; facts that break it cost this node its summary and no other."""
+    try:
+        return summarise_node(facts, now, is_agent_expected)
+    except Exception:
+        log.exception("summary of node %s failed", facts.node.name)
+        fault = Fault(
+            Severity.UNKNOWN,
+            Rank.UNREADABLE,
+            "ciltop could not judge this node; --log-file has the traceback",
+            Subject.AGENT,
+        )
+        return NodeSummary(
+            facts.node.uid,
+            facts.node.name,
+            facts,
+            NodeStatus.UNKNOWN,
+            (fault,),
+            None,
+            (_STATUS_ORDER[NodeStatus.UNKNOWN], int(Rank.UNREADABLE), 0, facts.node.name),
+        )
+
+
 def _status(facts: NodeFacts, faults: Sequence[Fault]) -> NodeStatus:
     worst = min((fault.severity for fault in faults), default=Severity.NOTE)
     if worst is Severity.HARM:
@@ -125,7 +151,7 @@ class Fleet:
             fresh[uid] = (
                 kept
                 if kept is not None and kept.facts is facts
-                else summarise_node(facts, now, snapshot.is_complete)
+                else _summarise_safely(facts, now, snapshot.is_complete)
             )
         is_same = len(fresh) == len(old) and all(
             old.get(uid) is summary for uid, summary in fresh.items()

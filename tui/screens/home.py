@@ -125,7 +125,7 @@ class HomeScreen(LiveScreen):
         if uid != self.focus_teller.chosen:
             self.nodes_panel.is_settled = True
             self.focus_teller.choose(uid)
-            self.show_chosen()
+            self.guard(self.show_chosen)
 
     @on(Grid.MarksChanged, "#panel-nodes")
     def follow_marks(self, event: Grid.MarksChanged) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from widgets.command_line import CommandLine
 from widgets.footer import FooterBar, FooterItem
 from widgets.header import HeaderBar
 from widgets.state_note import NoteKind, StateNote, StateNoteView
+
+log = logging.getLogger(__name__)
 
 MIN_COLUMNS = 60
 MIN_ROWS = 14
@@ -63,6 +66,26 @@ class Desk:
     """Gives the lines that a typed command could become."""
 
 
+class DrawingGuard:
+    """Call what draws; a failure is said once and logged, and what stood there stays."""
+
+    def __init__(self, screen: Screen[None]) -> None:
+        self._screen = screen
+        self._said: set[str] = set()
+
+    def __call__(self, draw: Callable[[], None]) -> None:
+        """Draw."""
+        try:
+            draw()
+        except Exception as error:
+            log.exception("%s of %s failed", draw.__name__, type(self._screen).__name__)
+            kind = type(error).__name__
+            if kind not in self._said:
+                self._said.add(kind)
+                text = f"a part of the screen could not be drawn: {kind}; see --log-file"
+                self._screen.app.notify(text, severity="error", markup=False)
+
+
 class LiveScreen(Screen[None]):
     """A full screen that shows the board and is told when it changed."""
 
@@ -75,6 +98,7 @@ class LiveScreen(Screen[None]):
         self._header = HeaderBar(id="header")
         self.is_laid_out = False
         self._typing_for: Panel | None = None
+        self.guard = DrawingGuard(self)
         self.typing_line = TypingLine(CommandLine(id="command"), desk.run_command, desk.complete)
 
     @property
@@ -126,14 +150,14 @@ class LiveScreen(Screen[None]):
     def refresh_board(self) -> None:
         """Draw header and body anew; before the layout stands there is nothing to draw on."""
         if self.is_laid_out:
-            self.show_header()
-            self.show_board()
+            self.guard(self.show_header)
+            self.guard(self.show_board)
 
     def show_time(self) -> None:
         """Draw what holds the clock and the ages of sections."""
         if self.is_laid_out:
-            self.show_header()
-            self.show_titles()
+            self.guard(self.show_header)
+            self.guard(self.show_titles)
 
     def show_header(self) -> None:
         """Draw the header anew; it holds the clock and the ages."""
@@ -160,10 +184,6 @@ class LiveScreen(Screen[None]):
             remedy = f"ciltop needs {MIN_COLUMNS}x{MIN_ROWS} at least; 80x24 is good"
             note = StateNote(NoteKind.EMPTY, text, remedy)
             self.query_one("#too-small", StateNoteView).show(note)
-
-    def copy_text(self) -> str:
-        """Return what `y` copies: the row under the cursor."""
-        return self.panel.row_text
 
     def go_back(self) -> bool:
         """Leave what is open on this screen, and return whether anything was."""
@@ -201,40 +221,29 @@ class LiveScreen(Screen[None]):
         self.typing_line.open_command()
         self._typing_began()
 
-    def action_faults_only(self) -> None:
-        """Show only faults in the focused panel, or all again."""
-        self.panel.toggle_faults_only()
-        self.show_titles()
-
-    def action_sort(self) -> None:
-        """Sort the focused panel by its next column."""
-        self.panel.sort_next()
-        self.show_titles()
-
-    def action_reverse(self) -> None:
-        """Sort the focused panel the other way round."""
-        self.panel.reverse()
+    def action_arrange(self, how: str) -> None:
+        """Sort the focused panel, turn its order round, or show only its faults."""
+        panel = self.panel
+        changes = {
+            "faults": panel.toggle_faults_only,
+            "sort": panel.sort_next,
+            "reverse": panel.reverse,
+        }
+        changes[how]()
         self.show_titles()
 
     @on(CommandLine.Changed)
-    def follow_typing(self, event: CommandLine.Changed) -> None:
-        """Let a filter take effect while it is typed."""
-        # Submitted and Cancelled are kinds of Changed, and reach this handler too.
-        if type(event) is CommandLine.Changed:
+    def follow_line(self, event: CommandLine.Changed) -> None:
+        """Let a filter take effect while it is typed; run or drop the line at its end."""
+        if isinstance(event, CommandLine.Submitted):
+            if self.typing_line.submitted(event.prefix, event.text):
+                self._typing_ended()
+        elif isinstance(event, CommandLine.Cancelled):
+            self.typing_line.cancelled(event.prefix)
+            self._typing_ended()
+        else:
             self.typing_line.typed(event.prefix, event.text)
             self.show_titles()
-
-    @on(CommandLine.Submitted)
-    def take_line(self, event: CommandLine.Submitted) -> None:
-        """Run what was typed."""
-        if self.typing_line.submitted(event.prefix, event.text):
-            self._typing_ended()
-
-    @on(CommandLine.Cancelled)
-    def drop_line(self, event: CommandLine.Cancelled) -> None:
-        """Leave everything as it was before the line was opened."""
-        self.typing_line.cancelled(event.prefix)
-        self._typing_ended()
 
     def _typing_began(self) -> None:
         """Give the line the focus at once: `Widget.focus` waits, and the next key would be lost."""
