@@ -316,8 +316,10 @@ def test_protocols_share_an_entry_before_1_17() -> None:
     assert (old.wanted_frontends, old.held_frontends, old.faults) == (1, 1, ())
     assert (old.wanted_backends, old.held_backends, old.wanted_service_entries) == (1, 1, 2)
     assert compare(wanted, have, NODE).wanted_frontends == 1
+    # From 1.17 on: `bpf-lb-proto-diff` is off, or the entry was written before the upgrade.
     migrating = compare(wanted, have, NODE, release=NEW)
-    assert (migrating.wanted_frontends, migrating.held_frontends) == (2, 2)
+    assert (migrating.wanted_frontends, migrating.held_frontends) == (1, 1)
+    assert migrating.faults == ()
 
 
 def test_from_1_17_each_protocol_has_its_entry() -> None:

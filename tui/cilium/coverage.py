@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tui.cilium.config import find_flag
 from tui.cilium.lbmaps import ANY, BackendState, HeldFrontend, HeldServices, Scope
-from tui.cilium.releases import Release, tells_protocols_apart
+from tui.cilium.nodeview import NodeView, node_view
+from tui.cilium.releases import Release
 from tui.cilium.wants import IpPort, PortBackends, WantedFrontend, WantedServices, family_of
 from tui.model.agent import AgentStatus, EffectiveConfig
 from tui.model.node import Node
@@ -20,10 +20,8 @@ from tui.model.services import Address, FaultKind, FrontendFault, FrontendKind, 
 from tui.safety import CleanText
 
 MAX_FAULTS = 500
-_ZERO = {4: "0.0.0.0", 6: "::"}  # noqa: S104  # no address to bind: NodePort's surrogate frontend
 _SEVERITY = {kind: number for number, kind in enumerate(FaultKind)}
 _EXTERNAL = (FrontendKind.LOAD_BALANCER, FrontendKind.EXTERNAL_IP, FrontendKind.NODE_PORT)
-_OUT_OF_ROTATION = (BackendState.QUARANTINED, BackendState.MAINTENANCE)
 _FOREIGN = (FrontendKind.HOST_PORT, FrontendKind.LOCAL_REDIRECT, FrontendKind.OTHER)
 
 
@@ -35,23 +33,6 @@ class _Case:
     wants: tuple[WantedFrontend, ...]
     held: tuple[HeldFrontend, ...]
     has_headless_slots: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _NodeView:
-    """What is known of the node's agent, in the words of the comparison."""
-
-    name: str
-    families: frozenset[int]
-    node_port_ips: Mapping[int, tuple[str, ...]]
-    tells_protocols_apart: bool
-    is_replacing: bool
-    """False where kube-proxy is said to do the work."""
-    has_node_port: bool
-    has_external_ips: bool
-    has_session_affinity: bool
-    resting: frozenset[IpPort]
-    """Backends that are held but out of rotation: no slot is right for them."""
 
 
 def compare(
@@ -67,7 +48,7 @@ def compare(
 
     Both change while they are read: a fault that the next comparison does not confirm was a race.
     """
-    view = _view(held, node, release, status, config)
+    view = node_view(held, node, release, status, config)
     by_ip_port: dict[IpPort, list[HeldFrontend]] = {}
     for frontend in held.frontends:
         by_ip_port.setdefault((frontend.address.ip, frontend.address.port), []).append(frontend)
@@ -88,11 +69,12 @@ def compare(
     )
 
 
-def _count_backends(cases: Iterable[_Case], held: HeldServices, view: _NodeView) -> tuple[int, int]:
+def _count_backends(cases: Iterable[_Case], held: HeldServices, view: NodeView) -> tuple[int, int]:
     """Count the backends wanted, and those of them that the backend maps hold."""
     wanted = {
         (ip, port, want.protocol if view.tells_protocols_apart else ANY)
         for case in cases
+        if not (case.held and all(_is_elsewhere(entry) for entry in case.held))
         for want in case.wants
         for ip, port in want.backends.active
     }
@@ -121,61 +103,10 @@ def confirmed(previous: ServiceCoverage, current: ServiceCoverage) -> ServiceCov
     return replace(current, faults=faults, faults_total=current.faults_total - dropped)
 
 
-def _view(
-    held: HeldServices,
-    node: Node,
-    release: Release | None,
-    status: AgentStatus | None,
-    config: EffectiveConfig | None,
-) -> _NodeView:
-    proxy = status.kube_proxy_replacement if status else None
-    holds_node_ports = any(one.kind is FrontendKind.NODE_PORT for one in held.frontends)
-    has_node_port = holds_node_ports
-    if proxy is not None and proxy.node_port is not None:
-        has_node_port = proxy.node_port.is_enabled
-    families = {
-        family
-        for family in held.families
-        if config is None or find_flag(config, f"enable-ipv{family}") is not False
-    }
-    known_ips = {str(ip) for ip in (*node.addresses, node.internal_ip) if ip}
-    known_ips.update(str(ip) for ip in (proxy.device_addresses if proxy else ()))
-    return _NodeView(
-        name=node.name,
-        families=frozenset(families),
-        node_port_ips=_node_port_ips(held, known_ips),
-        tells_protocols_apart=(
-            tells_protocols_apart(release)
-            if release
-            else any(one.address.protocol != ANY for one in held.frontends)
-        ),
-        is_replacing=not (proxy and proxy.is_enabled is False),
-        has_node_port=has_node_port,
-        has_external_ips=has_node_port and not (proxy and proxy.external_ips is False),
-        has_session_affinity=not (proxy and proxy.session_affinity is False)
-        and (proxy is not None or any(one.has_session_affinity for one in held.frontends)),
-        resting=frozenset(
-            (one.ip, one.port) for one in held.backends.values() if one.state in _OUT_OF_ROTATION
-        ),
-    )
-
-
-def _node_port_ips(held: HeldServices, known_ips: set[str]) -> dict[int, tuple[str, ...]]:
-    """Name the IPs each NodePort should be on: the surrogate, and the node's that any is on.
-
-    Which devices serve NodePorts is a setting; one NodePort on an IP of this node proves that IP.
-    """
-    used = {one.address.ip for one in held.frontends if one.kind is FrontendKind.NODE_PORT}
-    return {
-        family: (zero, *sorted(ip for ip in used & known_ips if family_of(ip) == family))
-        for family, zero in _ZERO.items()
-    }
-
-
 def _cases(
     wanted: WantedServices,
     held: HeldServices,
-    view: _NodeView,
+    view: NodeView,
     by_ip_port: Mapping[IpPort, list[HeldFrontend]],
 ) -> Iterator[_Case]:
     """Yield every frontend this node should hold, once for each entry the maps have for it."""
@@ -185,14 +116,12 @@ def _cases(
     for ip_port, wants in _wants(wanted, view):
         is_headless = ip_port in headless
         candidates = by_ip_port.get(ip_port, [])
-        for protocol, sharing in _by_entry(wants, view).items():
-            entries = tuple(one for one in candidates if _is_match(protocol, one))
+        for protocol, sharing in _by_entry(wants, _are_apart(candidates, view)).items():
+            entries = _matching(protocol, candidates)
             yield _Case(Address(*ip_port, protocol), sharing, entries, is_headless)
 
 
-def _wants(
-    wanted: WantedServices, view: _NodeView
-) -> Iterator[tuple[IpPort, list[WantedFrontend]]]:
+def _wants(wanted: WantedServices, view: NodeView) -> Iterator[tuple[IpPort, list[WantedFrontend]]]:
     for ip_port, group in wanted.frontends.items():
         wants = [want for want in group if _is_wanted(want, view)]
         if wants:
@@ -204,38 +133,56 @@ def _wants(
                 yield (ip, port), wants
 
 
-def _is_wanted(want: WantedFrontend, view: _NodeView) -> bool:
-    if want.is_optional or want.family not in view.families:
+def _is_wanted(want: WantedFrontend, view: NodeView) -> bool:
+    if want.is_optional or view.is_selective or want.family not in view.families:
         return False
     if want.kind is FrontendKind.EXTERNAL_IP:
         return view.has_external_ips
     return view.has_node_port or want.kind not in _EXTERNAL
 
 
+def _are_apart(candidates: Sequence[HeldFrontend], view: NodeView) -> bool:
+    """Tell whether each protocol has an entry of its own here.
+
+    From 1.17 on it has, unless `bpf-lb-proto-diff` is off, or the entry is older than that.
+    """
+    is_shared = bool(candidates) and all(one.address.protocol == ANY for one in candidates)
+    return view.tells_protocols_apart and not is_shared
+
+
 def _by_entry(
-    wants: Sequence[WantedFrontend], view: _NodeView
+    wants: Sequence[WantedFrontend], are_apart: bool
 ) -> dict[str, tuple[WantedFrontend, ...]]:
     """Group wants by the entry they share: before 1.17 TCP and UDP of one port share one."""
     if len(wants) == 1:
         return {wants[0].protocol: tuple(wants)}
     groups: dict[str, tuple[WantedFrontend, ...]] = {}
     for want in wants:
-        protocol = want.protocol if view.tells_protocols_apart else ANY
+        protocol = want.protocol if are_apart else ANY
         groups[protocol] = (*groups.get(protocol, ()), want)
     return groups
 
 
-def _is_match(protocol: str, frontend: HeldFrontend) -> bool:
-    return protocol == ANY or frontend.address.protocol in {protocol, ANY}
+def _matching(protocol: str, candidates: Sequence[HeldFrontend]) -> tuple[HeldFrontend, ...]:
+    """Choose the entries the datapath finds: the protocol's own, else the one of ANY."""
+    if protocol == ANY:
+        return tuple(candidates)
+    own = tuple(one for one in candidates if one.address.protocol == protocol)
+    return own or tuple(one for one in candidates if one.address.protocol == ANY)
 
 
-def _judge(case: _Case, held: HeldServices, view: _NodeView) -> FrontendFault | None:
+def _is_elsewhere(entry: HeldFrontend) -> bool:
+    """Tell whether something else than the Service's endpoints decides on its backends."""
+    return entry.kind in _FOREIGN or entry.is_l7_redirect or entry.is_nat46x64
+
+
+def _judge(case: _Case, held: HeldServices, view: NodeView) -> FrontendFault | None:
     want = case.wants[0]
     if not case.held:
         detail = "slots without a frontend entry" if case.has_headless_slots else ""
         return _fault(case, FaultKind.MISSING, detail=detail)
     for entry in case.held:
-        if entry.kind in _FOREIGN or entry.is_l7_redirect:
+        if _is_elsewhere(entry):
             continue
         fault = _judge_backends(case, entry, held, view)
         if fault is not None:
@@ -244,9 +191,7 @@ def _judge(case: _Case, held: HeldServices, view: _NodeView) -> FrontendFault | 
     wrong = [
         entry
         for entry in case.held
-        if entry.has_session_affinity != want.has_session_affinity
-        and entry.kind not in _FOREIGN
-        and not entry.is_l7_redirect
+        if entry.has_session_affinity != want.has_session_affinity and not _is_elsewhere(entry)
     ]
     if is_checked and wrong:
         has = "ClientIP" if want.has_session_affinity else "no"
@@ -279,7 +224,7 @@ def _backend_addresses(ip_ports: Iterable[IpPort], protocol: str) -> tuple[Addre
 
 
 def _judge_backends(
-    case: _Case, entry: HeldFrontend, held: HeldServices, view: _NodeView
+    case: _Case, entry: HeldFrontend, held: HeldServices, view: NodeView
 ) -> FrontendFault | None:
     have: set[IpPort] = set()
     dangling = 0
@@ -290,10 +235,11 @@ def _judge_backends(
         elif backend.state != BackendState.TERMINATING or _may(case, (backend.ip, backend.port)):
             have.add((backend.ip, backend.port))
     missing = min((_must(want, entry, view) - have for want in case.wants), key=len)
-    missing -= view.resting
+    resting = view.resting | _quarantined(entry, held)
+    missing -= resting
     is_open = any(want.backends.is_open for want in case.wants)
     surplus = set() if is_open else {one for one in have if not _may(case, one)}
-    if not have and all(_needs_any(want, entry, view) for want in case.wants):
+    if not have and all(_needs_any(want, entry, view, resting) for want in case.wants):
         return _fault(case, FaultKind.NO_BACKENDS, missing=missing)
     if not missing and not surplus:
         return None
@@ -316,7 +262,7 @@ def _is_local(want: WantedFrontend, entry: HeldFrontend) -> bool:
     )
 
 
-def _must(want: WantedFrontend, entry: HeldFrontend, view: _NodeView) -> frozenset[IpPort]:
+def _must(want: WantedFrontend, entry: HeldFrontend, view: NodeView) -> frozenset[IpPort]:
     """Name the backends this entry has to have."""
     backends: PortBackends = want.backends
     if backends.is_partial:
@@ -326,15 +272,21 @@ def _must(want: WantedFrontend, entry: HeldFrontend, view: _NodeView) -> frozens
     return backends.active
 
 
-def _needs_any(want: WantedFrontend, entry: HeldFrontend, view: _NodeView) -> bool:
+def _quarantined(entry: HeldFrontend, held: HeldServices) -> frozenset[IpPort]:
+    """Name the backends that failed this frontend's health check."""
+    found = (held.backends.get(number) for number in entry.quarantined_ids)
+    return frozenset((one.ip, one.port) for one in found if one is not None)
+
+
+def _needs_any(
+    want: WantedFrontend, entry: HeldFrontend, view: NodeView, resting: frozenset[IpPort]
+) -> bool:
     """Tell whether an entry without backends is wrong, zone hints or not."""
     expected = want.backends.active if want.backends.is_partial else _must(want, entry, view)
-    return bool(expected - view.resting)
+    return bool(expected - resting)
 
 
-def _surplus(
-    wanted: WantedServices, held: HeldServices, view: _NodeView
-) -> Iterator[FrontendFault]:
+def _surplus(wanted: WantedServices, held: HeldServices, view: NodeView) -> Iterator[FrontendFault]:
     """Yield the frontends that no Service wants, each once however many scopes it has."""
     seen: set[Address] = set()
     for entry in held.frontends:
@@ -345,7 +297,7 @@ def _surplus(
         yield FrontendFault(CleanText(""), address, entry.kind, FaultKind.SURPLUS)
 
 
-def _is_known(wanted: WantedServices, entry: HeldFrontend, view: _NodeView) -> bool:
+def _is_known(wanted: WantedServices, entry: HeldFrontend, view: NodeView) -> bool:
     ip, port, protocol = entry.address.ip, entry.address.port, entry.address.protocol
     if family_of(ip) not in view.families or port in wanted.tolerated_ports:
         return True
@@ -359,7 +311,7 @@ def _is_known(wanted: WantedServices, entry: HeldFrontend, view: _NodeView) -> b
     return any(want.protocol in {protocol, ANY} for want in wants)
 
 
-def _wanted_entries(cases: Iterable[_Case], held: HeldServices, view: _NodeView) -> int:
+def _wanted_entries(cases: Iterable[_Case], held: HeldServices, view: NodeView) -> int:
     """Count the slots all of it needs: one a frontend and one a backend of it (domain B2).
 
     A frontend with one Local policy has an entry for each scope; HostPorts and local redirects

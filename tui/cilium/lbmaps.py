@@ -19,7 +19,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from ipaddress import IPv6Address
 from socket import inet_ntoa
@@ -40,8 +40,11 @@ _HOST_PORT = 1 << 3
 _AFFINITY = 1 << 4
 _LOAD_BALANCER = 1 << 5
 _LOCAL_REDIRECT = 1 << 8
+_NAT_46X64 = 1 << 9
 _L7_LOAD_BALANCER = 1 << 10
 _INTERNAL_LOCAL = 1 << 12
+_QUARANTINED_SLOT = 1 << 14
+"""Of a backend's slot only; on slot 0 the same bit denies source ranges."""
 _KINDS = (
     (_EXTERNAL_IP, FrontendKind.EXTERNAL_IP),
     (_NODE_PORT, FrontendKind.NODE_PORT),
@@ -107,6 +110,10 @@ class HeldFrontend:
     is_internal_local: bool = False
     is_l7_redirect: bool = False
     """Traffic goes to the local Envoy, not to the slots."""
+    is_nat46x64: bool = False
+    """Its backends are of the other IP family."""
+    quarantined_ids: frozenset[int] = frozenset()
+    """Backends that this frontend leaves out after a failed health check, from 1.18 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +198,15 @@ def decode_services(dump: MapDump) -> HeldServices:
     size, rows = _unpack(dump, _SERVICE_ROWS)
     masters: dict[tuple[bytes, int, int, int], tuple[int, int]] = {}
     slots: dict[tuple[bytes, int, int, int], dict[int, int]] = {}
+    quarantined: dict[tuple[bytes, int, int, int], set[int]] = {}
     entries = wildcards = 0
     for address, port, slot, protocol, scope, number, count, _, low, high, _ in rows:
         entries += 1
         key = (address, port, protocol, scope)
         if slot:
             slots.setdefault(key, {})[slot] = number
+            if high & _QUARANTINED_SLOT >> 8:
+                quarantined.setdefault(key, set()).add(number)
         elif port:
             masters[key] = (count, low | high << 8)
         else:
@@ -204,7 +214,12 @@ def decode_services(dump: MapDump) -> HeldServices:
     text = _v6 if size > 12 else _v4
     return HeldServices(
         frontends=tuple(
-            _frontend(_address(key, text), key[3], master, slots.get(key, {}))
+            replace(
+                _frontend(_address(key, text), key[3], master, slots.get(key, {})),
+                quarantined_ids=frozenset(quarantined[key]),
+            )
+            if key in quarantined
+            else _frontend(_address(key, text), key[3], master, slots.get(key, {}))
             for key, master in masters.items()
         ),
         families=frozenset({6 if "lb6" in dump.pin or size > 12 else 4}),
@@ -237,6 +252,7 @@ def _frontend(
         is_external_local=bool(flags & _EXTERNAL_LOCAL),
         is_internal_local=bool(flags & _INTERNAL_LOCAL),
         is_l7_redirect=bool(flags & _L7_LOAD_BALANCER),
+        is_nat46x64=bool(flags & _NAT_46X64),
     )
 
 

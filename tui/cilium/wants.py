@@ -18,6 +18,9 @@ from tui.safety import CleanText, clean
 
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
+_MESH_SLICES = "endpointslice-mesh-controller.cilium.io"
+"""Slices that Cilium itself makes of other clusters' backends: agents don't watch them (1.15)."""
 _TYPE_ANNOTATION = "service.cilium.io/type"
 _NODE_ANNOTATIONS = ("service.cilium.io/node", "service.cilium.io/node-selector")
 _GLOBAL_ANNOTATIONS = ("service.cilium.io/global", "io.cilium/global-service")
@@ -38,7 +41,8 @@ class PortBackends:
 
     active: frozenset[IpPort] = frozenset()
     fallback: frozenset[IpPort] = frozenset()
-    """Terminating but serving: used where no active one is left, by releases that can."""
+    """Terminating but serving: used where no active one is left, by releases that can; or ready
+    although it terminates (publishNotReadyAddresses), which is active from 1.18 on only."""
     by_node: Mapping[str, frozenset[IpPort]] = field(default_factory=dict)
     """The active ones by node, where a traffic policy is Local."""
     is_partial: bool = False
@@ -136,7 +140,7 @@ def index_services(wanted: Iterable[WantedService], resource_version: str = "") 
 
 def wanted_service(service: ServiceSpec, slices: Sequence[EndpointSliceSpec]) -> WantedService:
     """Work out what one Service wants, from its own EndpointSlices."""
-    slices = [one for one in slices if HEADLESS_LABEL not in one.labels]
+    slices = [one for one in slices if _is_watched(one)]
     backends = {
         (port.name, family): _port_backends(service, port, family, slices)
         for port in service.ports
@@ -148,6 +152,11 @@ def wanted_service(service: ServiceSpec, slices: Sequence[EndpointSliceSpec]) ->
         frontends=frontends,
         health_check_node_port=service.health_check_node_port,
     )
+
+
+def _is_watched(one: EndpointSliceSpec) -> bool:
+    """Tell whether agents watch the slice (`GetEndpointSliceListOptionsModifier`)."""
+    return HEADLESS_LABEL not in one.labels and one.labels.get(MANAGED_BY_LABEL) != _MESH_SLICES
 
 
 def _fact(
@@ -278,10 +287,11 @@ def _port_backends(
             (ip, number) for ip, version in _addresses(endpoint.addresses) if version == family
         }
         has_hints = has_hints or endpoint.has_zone_hints
-        if endpoint.is_ready is None or endpoint.is_ready:
+        is_ready = endpoint.is_ready is None or endpoint.is_ready
+        if is_ready and not endpoint.is_terminating:
             active |= found
             by_node.setdefault(endpoint.node_name, set()).update(found)
-        elif endpoint.is_terminating and endpoint.is_serving:
+        elif endpoint.is_terminating and (is_ready or endpoint.is_serving):
             fallback |= found
     is_global = _annotation(service, _GLOBAL_ANNOTATIONS) == "true"
     prefers_others = is_global and _annotation(service, _AFFINITY_ANNOTATIONS) == "remote"
