@@ -258,12 +258,16 @@ def _metric_name(pin: str) -> str:
 
 
 def _pressure_entries(pin: str, max_entries: int, metrics: MetricSample | None) -> int | None:
+    """Return pressure times size, both of this map.
+
+    The capacity metric is no size of a map it does not name: its `default` is the commonest size.
+    """
     if metrics is None:
         return None
     ratio = metrics.pressures.get(CleanText(_metric_name(pin)))
     if ratio is None or ratio < 0:
         return None
-    return round(ratio * (metrics.capacity(pin) or max_entries))
+    return round(ratio * max_entries)
 
 
 def _kernel_counted(kernel_map: KernelMap, evidence: Evidence) -> int | None:
@@ -313,7 +317,7 @@ def _policy_agent_entries(max_entries: int, metrics: MetricSample | None) -> int
     ratios = [ratio for name, ratio in metrics.pressures.items() if name.startswith("policy_")]
     if not ratios:
         return None
-    return round(max(ratios) * (metrics.capacity("cilium_policy_*") or max_entries))
+    return round(max(ratios) * max_entries)
 
 
 def _usages_without_kernel(evidence: Evidence) -> Iterable[MapUsage]:
