@@ -109,6 +109,22 @@ async def test_a_parser_that_breaks_costs_its_own_section_only(
     assert "could not be read" in caplog.text
 
 
+async def test_a_bug_in_the_rows_of_the_maps_costs_that_section_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> object:
+        raise NameError("a bug")
+
+    monkeypatch.setattr("tui.collect.map_reader.occupancy", broken)
+    rig = Rig()
+    async with sweeping(rig):
+        reports = rig.reports()
+    assert merged(reports, "maps") is ReadingState.FAILED
+    assert merged(reports, "status") is ReadingState.KNOWN
+    assert merged(reports, "features") is ReadingState.KNOWN
+    assert reports[-1].answered_at is not None
+
+
 async def test_at_most_so_many_execs_at_once_and_one_per_node() -> None:
     rig = Rig(nodes=12, max_execs=3)
     async with sweeping(rig):

@@ -73,10 +73,32 @@ def read_answer(frame: Frame | None, parse: Callable[[Frame], T], origin: Origin
     except ParseError as error:
         reason = f"{origin.source}: {problem}" if problem else error.message
         return _absent(frame, clean(reason, _REASON_CHARACTERS), origin)
-    except Exception as error:  # whatever a hostile answer does to a parser costs one section
-        LOG.exception("the answer of %s could not be read", frame.name)
-        reason = f"{origin.source}: the answer could not be read ({type(error).__name__})"
-        return Reading.failed(clean(reason), origin)
+    except Exception as error:  # noqa: BLE001 - whatever a hostile answer does to a parser
+        return mishap(error, origin)
+
+
+def guarded(work: Callable[[], Reading[T]], origin: Origin) -> Reading[T]:
+    """Return what the work returns; a bug in it costs this one section."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - the other sections must not suffer
+        return mishap(error, origin)
+
+
+_SEEN_MISHAPS: set[tuple[str, str]] = set()
+
+
+def mishap(error: Exception, origin: Origin) -> Reading[T]:
+    """Return the failure of a section whose reading broke; each kind is logged in full once.
+
+    At thousands of nodes the same traceback would fill the log file within minutes.
+    """
+    name = type(error).__name__
+    kind = (origin.source, name)
+    if kind not in _SEEN_MISHAPS:
+        _SEEN_MISHAPS.add(kind)
+        LOG.error("the answer of %s could not be read", origin.source, exc_info=error)
+    return Reading.failed(clean(f"{origin.source}: the answer could not be read ({name})"), origin)
 
 
 _HOPELESS = frozenset({EXIT_TIMED_OUT, EXIT_NO_AGENT, EXIT_NOT_FOUND, EXIT_NO_MAP})

@@ -57,16 +57,20 @@ class FeatureReader:
         """Forget what the kernel of before could do."""
         self._sources = FeatureSources()
 
-    def read(
-        self, frames: Mapping[str, Frame], asked: frozenset[str], seen: Seen, origin: Origin
-    ) -> Reading[tuple[Feature, ...]] | None:
-        """Return all features; None where nothing they follow from was read again."""
+    def is_due(self, asked: frozenset[str], seen: Seen) -> bool:
+        """Tell whether anything that features follow from was read again."""
         follows = (seen.release, seen.proxy, seen.config, len(seen.log_lines), len(seen.maps))
         is_asked = bool(asked & _SOURCES)
         self._was_asked = self._was_asked or is_asked
         if not self._was_asked or (not is_asked and follows == self._followed):
-            return None
+            return False
         self._followed = follows
+        return True
+
+    def read(
+        self, frames: Mapping[str, Frame], seen: Seen, origin: Origin
+    ) -> Reading[tuple[Feature, ...]]:
+        """Return all features."""
         self._sources = replace(
             self._sources,
             kernel=_read(frames, "kernel", parse_kernel, origin, self._sources.kernel),

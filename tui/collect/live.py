@@ -41,6 +41,7 @@ T = TypeVar("T")
 LOG = logging.getLogger("tui.collect.live")
 
 HEALTH_SECONDS = 0.5
+GOOD_SECONDS = 5.0
 RETRY_BASE_SECONDS = 1.0
 MOST_RETRY_SECONDS = 30.0
 
@@ -230,11 +231,17 @@ class LiveSource:
         told: SourceHealth | None = None
         while True:
             health = self._health.health()
-            if health != told:
+            if told is None or _differs(health, told):
                 told = health
                 await self._shared.outbox.put(HealthChanged(health))
             await self._book.tell()
             await self._shared.clock.sleep(HEALTH_SECONDS)
+
+
+def _differs(health: SourceHealth, told: SourceHealth) -> bool:
+    """Whether there is news; that the server still answers is told every few seconds only."""
+    moved = (health.last_good_at or 0.0) - (told.last_good_at or 0.0)
+    return moved >= GOOD_SECONDS or replace(health, last_good_at=told.last_good_at) != told
 
 
 def _first(group: BaseExceptionGroup[KubeconfigError]) -> KubeconfigError:

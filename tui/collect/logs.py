@@ -52,7 +52,8 @@ class LogIntake:
         self._focus = Focus()
         self._followers: dict[NodeUid, asyncio.Task[None]] = {}
         self._reading: set[NodeUid] = set()
-        self._troubled: dict[NodeUid, float] = {}
+        self._troubled: dict[NodeUid, None] = {}
+        self._interesting: frozenset[NodeUid] = frozenset()
         self._denied_until = float("-inf")
         self._reader = LogReader(logs, shared, lambda: len(self._states))
 
@@ -71,7 +72,7 @@ class LogIntake:
         elif state.renew(agent):
             self._stop_following(uid)
         if is_in_trouble(agent):
-            self._troubled[uid] = self._shared.clock.monotonic()
+            self._troubled[uid] = None
 
     def forget(self, uid: NodeUid) -> None:
         """Forget a node that left."""
@@ -86,7 +87,7 @@ class LogIntake:
     def note_report(self, report: NodeReport) -> None:
         """Follow a node whose probes found harm."""
         if _shows_harm(report):
-            self._troubled[report.node_uid] = self._shared.clock.monotonic()
+            self._troubled[report.node_uid] = None
         else:
             self._troubled.pop(report.node_uid, None)
 
@@ -99,38 +100,37 @@ class LogIntake:
         """Read logs for ever."""
         async with asyncio.TaskGroup() as group:
             while True:
-                self._start_followers(group)
-                self._start_reads(group)
-                await self._parse_some()
+                ordered = self._ordered()
+                self._start_followers(group, ordered)
+                self._start_reads(group, ordered)
+                await self._parse_some(ordered)
                 await self._shared.clock.sleep(TICK_SECONDS)
 
     # Whose log is read how
 
-    def _ordered(self) -> Iterable[NodeUid]:
+    def _ordered(self) -> Sequence[NodeLogState]:
         """The nodes by how much their log matters now."""
-        now = self._shared.clock.time()
-        recent = [
+        now = self._now()
+        noisy = [
             (state.buffer.last_problem_at, uid)
             for uid, state in self._states.items()
-            if now - state.buffer.last_problem_at < 300.0
+            if state.is_noisy(now)
         ]
-        recent.sort(reverse=True)
-        return dict.fromkeys(
-            (*self._focus.ordered, *self._troubled, *(uid for _, uid in recent), *self._states)
-        )
+        noisy.sort(reverse=True)
+        first = (*self._focus.ordered, *self._troubled, *(uid for _, uid in noisy))
+        self._interesting = frozenset(first)
+        ordered = dict.fromkeys((*first, *self._states))
+        return [self._states[uid] for uid in ordered if uid in self._states]
 
-    def _start_followers(self, group: asyncio.TaskGroup) -> None:
+    def _start_followers(self, group: asyncio.TaskGroup, ordered: Iterable[NodeLogState]) -> None:
         if self._is_denied():
             return
-        interesting = len(self._focus.ordered) + len(self._troubled)
         chosen: list[NodeUid] = []
-        for number, uid in enumerate(self._ordered()):
-            state = self._states.get(uid)
-            if len(chosen) >= MOST_FOLLOWERS:
+        for state in ordered:
+            if len(chosen) >= MOST_FOLLOWERS or state.uid not in self._interesting:
                 break
-            wanted = number < interesting or (state is not None and state.is_noisy(self._now()))
-            if state is not None and wanted and state.can_follow:
-                chosen.append(uid)
+            if state.can_follow:
+                chosen.append(state.uid)
         for uid in self._followers.keys() - set(chosen):
             self._stop_following(uid)
         for uid in chosen:
@@ -144,15 +144,15 @@ class LogIntake:
         if task is not None:
             task.cancel()
 
-    def _start_reads(self, group: asyncio.TaskGroup) -> None:
+    def _start_reads(self, group: asyncio.TaskGroup, ordered: Iterable[NodeLogState]) -> None:
         if self._is_denied() or len(self._reading) >= READERS:
             return
         now = self._shared.clock.monotonic()
-        for uid in self._ordered():
-            state = self._states.get(uid)
-            if state is None or uid in self._reading or uid in self._followers:
+        for state in ordered:
+            uid = state.uid
+            if now < state.next_read_at or uid in self._reading or uid in self._followers:
                 continue
-            if now >= state.next_read_at and state.has_log:
+            if state.has_log:
                 self._reading.add(uid)
                 group.create_task(self._read(state), name=f"read log {uid}")
                 if len(self._reading) >= READERS:
@@ -222,10 +222,9 @@ class LogIntake:
 
     # Parsing
 
-    async def _parse_some(self) -> None:
+    async def _parse_some(self, ordered: Iterable[NodeLogState]) -> None:
         """Parse what waits, the nodes that matter first, each with a share of the tick."""
-        waiting = [uid for uid in self._ordered() if uid in self._states]
-        states = [self._states[uid] for uid in waiting if self._states[uid].has_waiting]
+        states = [state for state in ordered if state.has_waiting]
         budget = LINES_PER_TICK
         while states and budget > 0:
             for state in list(states):

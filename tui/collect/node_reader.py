@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tui.cilium.config import parse_config
 from tui.cilium.frames import Frame
@@ -18,14 +18,23 @@ from tui.cilium.occupancy import Evidence
 from tui.cilium.releases import Release, agent_binary, parse_release, release_of_image
 from tui.cilium.status import parse_status
 from tui.cilium.version import parse_version
-from tui.collect.answers import Memo, problem_of, read_answer, source_text
+from tui.collect.answers import (
+    Memo,
+    guarded,
+    mishap,
+    problem_of,
+    read_answer,
+    source_text,
+)
 from tui.collect.feature_reader import FeatureReader, Seen
 from tui.collect.map_reader import MapReader
+from tui.collect.pools import Sharing
 from tui.collect.roster import Target
 from tui.collect.service_reader import AgentView, Dumps, ServiceReader
 from tui.collect.visits import Turn
 from tui.collect.wants import WantKeeper
 from tui.model.agent import AgentMetrics, AgentStatus, AgentVersion, EffectiveConfig
+from tui.model.features import Feature
 from tui.model.logs import LogLine
 from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeUid
@@ -52,8 +61,11 @@ class Answered:
 class NodeReader:
     """One node over its visits."""
 
-    def __init__(self, keeper: WantKeeper, collector_id: str = "") -> None:
+    def __init__(
+        self, keeper: WantKeeper, collector_id: str = "", sharing: Sharing | None = None
+    ) -> None:
         self._collector_id = collector_id
+        self._sharing = sharing or Sharing()
         self._memo = Memo()
         self._maps = MapReader()
         self._services = ServiceReader(keeper)
@@ -118,7 +130,7 @@ class NodeReader:
         seen = Seen(
             target.node, self._release, self._status, self._config, self._maps.listed, log_lines
         )
-        features = self._features.read(frames, asked, seen, self._origin("kernel", at))
+        features = self._all_features(frames, asked, seen, at)
         report = NodeReport(
             node_uid=turn.agent.uid,
             container_id=turn.agent.container_id,
@@ -161,7 +173,8 @@ class NodeReader:
             self._origin("config", at),
         )
         if reading.value is not None:
-            self._config = reading.value
+            self._config = self._sharing.config(reading.value)
+            return replace(reading, value=self._config)
         return reading
 
     def _agent_status(self, frames: Mapping[str, Frame], at: float) -> Reading[AgentStatus]:
@@ -180,8 +193,11 @@ class NodeReader:
         return reading
 
     def _metrics(self, frames: Mapping[str, Frame], at: float) -> Reading[AgentMetrics]:
+        def sampled(stdout: bytes) -> MetricSample:
+            return self._sharing.sample(parse_metrics(stdout))
+
         def parse(frame: Frame) -> AgentMetrics:
-            sample = self._memo.parse(frame, parse_metrics)
+            sample = self._memo.parse(frame, sampled)
             before, self._sample = self._sample, (at, sample)
             if before is None:
                 return metrics_between(None, sample, None)
@@ -198,7 +214,10 @@ class NodeReader:
             return Reading(decoded.state, None, decoded.reason, origin), None
         dumps = decoded.value
         view = AgentView(target.node, self._release, self._status, self._config)
-        coverage = await self._services.compare(dumps, view, origin)
+        try:
+            coverage = await self._services.compare(dumps, view, origin)
+        except Exception as error:  # noqa: BLE001 - a bug in the comparison costs this section
+            return mishap(error, origin), dumps
         self._maps.note_held(dumps.held, dumps.backend_pins)
         if coverage.value is not None:
             self._maps.note_coverage(coverage.value, dumps.held.families)
@@ -221,9 +240,25 @@ class NodeReader:
             release=self._release,
             kernel_release=target.node.kernel_release or self._features.kernel_release,
         )
-        return self._maps.read(
-            frames, evidence, self._origin("maps", at), memo=self._memo, is_looked_at=is_looked_at
-        )
+        origin = self._origin("maps", at)
+
+        def work() -> Reading[tuple[MapUsage, ...]]:
+            return self._maps.read(
+                frames, evidence, origin, memo=self._memo, is_looked_at=is_looked_at
+            )
+
+        return guarded(work, origin)
+
+    def _all_features(
+        self, frames: Mapping[str, Frame], asked: frozenset[str], seen: Seen, at: float
+    ) -> Reading[tuple[Feature, ...]] | None:
+        origin = self._origin("kernel", at)
+        if not self._features.is_due(asked, seen):
+            return None
+        reading = guarded(lambda: self._features.read(frames, seen, origin), origin)
+        if reading.value is None:
+            return reading
+        return replace(reading, value=self._sharing.features(reading.value))
 
 
 def _has_failed(frame: Frame | None) -> bool:

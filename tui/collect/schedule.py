@@ -194,7 +194,8 @@ class Schedule:
             )
             self.postpone(uid, wait)
         elif visits is not None and failed is not None:
-            self._durations.append(seconds)
+            if not turn.is_first_reading:
+                self._durations.append(seconds)
             visits.note_answer(turn, now, seconds, failed)
             if visits.owes_follow_up:
                 queue = self._urgent if uid in self._focus.nodes else self._follow_ups

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tui.cilium.coverage import compare, confirmed
-from tui.cilium.dumps import MapDump, decode_dump
+from tui.cilium.dumps import decode_dump
 from tui.cilium.frames import EXIT_NO_MAP, Frame
 from tui.cilium.lbmaps import HeldServices, held_services
 from tui.cilium.releases import Release
@@ -16,7 +16,7 @@ from tui.collect.wants import NOT_LISTED, WantKeeper, Wants, without_settling
 from tui.errors import ParseError
 from tui.model.agent import AgentStatus, EffectiveConfig, KubeProxyReplacement
 from tui.model.node import Node
-from tui.model.reading import Origin, Reading, ReadingState
+from tui.model.reading import Origin, Reading
 from tui.model.services import ServiceCoverage
 from tui.safety import clean
 
@@ -52,15 +52,18 @@ class Dumps:
     """Entries by pin: the length of a dump is a count."""
     backend_pins: Mapping[str, int]
     """The backend maps that were read, with their IP version."""
+    fingerprint: tuple[tuple[int, int], ...]
+    """Tells whether another dump is the same."""
 
 
 class ServiceReader:
-    """The Services of one node over its visits."""
+    """The Services of one node over its visits.
+
+    What the kernel held is not kept: at thousands of nodes it would be most of the memory.
+    """
 
     def __init__(self, keeper: WantKeeper) -> None:
         self._keeper = keeper
-        self._fingerprint: tuple[tuple[int, int], ...] = ()
-        self._dumps: Dumps | None = None
         self._compared: tuple[object, ...] = ()
         self._raw: ServiceCoverage | None = None
         self.wants_confirmation = False
@@ -68,7 +71,7 @@ class ServiceReader:
 
     def reboot(self) -> None:
         """Forget what another kernel held."""
-        self._raw, self._dumps, self._fingerprint, self._compared = None, None, (), ()
+        self._raw, self._compared = None, ()
 
     async def decode(self, frames: Mapping[str, Frame], origin: Origin) -> Reading[Dumps]:
         """Return what the kernel holds; both the services and the backends have to be there."""
@@ -80,19 +83,10 @@ class ServiceReader:
                 is_absent = frame is not None and frame.exit_code == EXIT_NO_MAP
                 make = Reading[Dumps].unknown if is_absent else Reading[Dumps].failed
                 return make(reason, origin)
-        texts = [frames[name] for name in _DUMP_PROBES if _is_usable(frames.get(name))]
-        fingerprint = tuple((len(frame.stdout), hash(frame.stdout)) for frame in texts)
-        if fingerprint == self._fingerprint and self._dumps is not None:
-            return Reading.known(self._dumps, origin)
+        texts = [frame for name in _DUMP_PROBES if (frame := _usable(frames.get(name)))]
         if sum(len(frame.stdout) for frame in texts) <= INLINE_BYTES:
-            reading = read_answer(texts[0], lambda _: _decode(texts), origin)
-        else:
-            reading = await asyncio.to_thread(
-                read_answer, texts[0], lambda _: _decode(texts), origin
-            )
-        if reading.value is not None:
-            self._fingerprint, self._dumps = fingerprint, reading.value
-        return reading
+            return read_answer(texts[0], lambda _: _decode(texts), origin)
+        return await asyncio.to_thread(read_answer, texts[0], lambda _: _decode(texts), origin)
 
     async def compare(
         self, dumps: Dumps, view: AgentView, origin: Origin
@@ -101,12 +95,13 @@ class ServiceReader:
         wants = await self._keeper.wants()
         if wants is None:
             return self._not_comparable(origin)
-        key = (dumps, wants.services, view.node, view.release, view.proxy, view.config)
-        if self._raw is None or not _is_same(key, self._compared):
+        key = (dumps.fingerprint, wants.services.resource_version, view.release, view.proxy)
+        compared = (*key, view.node, view.config)
+        if self._raw is None or compared != self._compared:
             current = await self._compare(dumps, wants, view)
         else:
             current = self._raw
-        self._compared = key
+        self._compared = compared
         previous = self._raw if self._raw is not None else _NOTHING
         self._raw = current
         shown = without_settling(confirmed(previous, current), wants.settling)
@@ -142,15 +137,8 @@ class ServiceReader:
 _DUMP_PROBES = ("services4", "services6", "backends4", "backends6")
 
 
-def _is_usable(frame: Frame | None) -> bool:
-    return frame is not None and bool(frame.stdout) and not problem_of(frame)
-
-
-def _is_same(key: tuple[object, ...], before: tuple[object, ...]) -> bool:
-    """Whether nothing changed: the large values by identity, the small ones by equality."""
-    if len(before) != len(key) or key[0] is not before[0] or key[1] is not before[1]:
-        return False
-    return key[2:] == before[2:]
+def _usable(frame: Frame | None) -> Frame | None:
+    return frame if frame is not None and frame.stdout and not problem_of(frame) else None
 
 
 def _decode(texts: list[Frame]) -> Dumps:
@@ -162,14 +150,6 @@ def _decode(texts: list[Frame]) -> Dumps:
     return Dumps(
         held=held_services(services, backends),
         counts={dump.pin: len(dump.entries) for _, dump in dumps},
-        backend_pins={dump.pin: _version(dump) for dump in backends},
+        backend_pins={dump.pin: 6 if "lb6" in dump.pin else 4 for dump in backends},
+        fingerprint=tuple((len(frame.stdout), hash(frame.stdout)) for frame in texts),
     )
-
-
-def _version(dump: MapDump) -> int:
-    return 6 if "lb6" in dump.pin else 4
-
-
-def is_trustworthy(reading: Reading[Dumps]) -> bool:
-    """Whether the dumps may be compared."""
-    return reading.state is ReadingState.KNOWN and reading.value is not None

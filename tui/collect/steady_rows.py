@@ -27,7 +27,6 @@ class SteadyRows:
     """The last rows of one node, and all they followed from."""
 
     maps: tuple[KernelMap, ...] = ()
-    by_pin: dict[str, KernelMap] = field(default_factory=dict)
     pressures: _Pressures = field(default_factory=dict)
     context: tuple[object, ...] = ()
     made_at: float = float("-inf")
@@ -39,7 +38,6 @@ class SteadyRows:
     ) -> None:
         """Remember rows that were all worked out."""
         self.maps = evidence.maps or ()
-        self.by_pin = {one.pin: one for one in self.maps}
         self.pressures = _pressures(evidence)
         self.context = (*_context(evidence), is_looked_at)
         self.made_at = self.read_at = evidence.read_at
@@ -83,18 +81,16 @@ class SteadyRows:
         if maps is not self.maps:
             if len(maps) != len(self.maps):
                 return None
-            for one in maps:
-                before = self.by_pin.get(one.pin)
-                if before is None or before.id != one.id:
+            for before, one in zip(self.maps, maps, strict=True):
+                if (before.pin, before.id) != (one.pin, one.id):
                     return None
                 if before != one:
                     changed.add(one.pin)
-                    self.by_pin[one.pin] = one
         pressures = _pressures(evidence)
         if pressures != self.pressures:
             changed.update(_changed_names(self.pressures, pressures))
         if any(is_policy_pin(pin) or "_policy_" in pin for pin in changed):
-            changed.update(pin for pin in self.by_pin if is_policy_pin(pin))
+            changed.update(one.pin for one in maps if is_policy_pin(one.pin))
         shown = {str(usage.name) for usage in self.usages}
         return {pin for pin in changed if pin in shown or is_policy_pin(pin)}
 

@@ -13,6 +13,7 @@ from tui.cluster.exec import ExecResult
 from tui.collect.clock import Alarm
 from tui.collect.focus import Focus
 from tui.collect.node_reader import NodeReader
+from tui.collect.pools import Sharing
 from tui.collect.roster import Roster, Target
 from tui.collect.schedule import Schedule
 from tui.collect.shared import Shared
@@ -98,6 +99,7 @@ class Sweeper:
         self._shared = shared
         self._alarm = Alarm(shared.clock)
         self._readers: dict[NodeUid, NodeReader] = {}
+        self._sharing = Sharing()
         self._told: dict[NodeUid, CleanText] = {}
         self._focus = Focus()
         self._denial: CleanText | None = None
@@ -105,6 +107,7 @@ class Sweeper:
         self._denials: dict[NodeUid, CleanText] = {}
         """Agents that were refused since one was asked."""
         self._sweeps_seen = 0
+        self._surprises: set[str] = set()
 
     async def run(self) -> None:
         """Visit nodes for ever."""
@@ -206,8 +209,11 @@ class Sweeper:
             failed = None
         except Exception as error:
             # One node's surprise must not end the sweep of all others.
-            LOG.exception("visit of %s failed", target.node.name)
-            await self._fail(turn, clean(f"reading the answer failed: {type(error).__name__}"))
+            name = type(error).__name__
+            if name not in self._surprises:
+                self._surprises.add(name)
+                LOG.exception("visit of %s failed", target.node.name)
+            await self._fail(turn, clean(f"reading the answer failed: {name}"))
             failed = None
         self._schedule.finished(turn, self._shared.clock.monotonic() - began_at, failed)
 
@@ -250,7 +256,8 @@ class Sweeper:
         reader = self._readers.get(uid)
         if reader is None:
             collector_id = self._shared.settings.collector_id
-            reader = self._readers[uid] = NodeReader(self._keeper, collector_id)
+            reader = NodeReader(self._keeper, collector_id, self._sharing)
+            self._readers[uid] = reader
         answered = await reader.read(
             target,
             turn,

@@ -35,6 +35,8 @@ DUMP_IPV6 = ("services6", "backends6")
 START = _names(CostClass.START)
 BOOT = _names(CostClass.BOOT)
 
+_SLOW_START = START - {"version"}
+
 FIRST = (*CHEAP, "version")
 """Asked at first contact; the rest follows once all nodes were seen."""
 
@@ -54,6 +56,11 @@ class Turn:
 
     agent: Answering
     probes: tuple[str, ...]
+
+    @property
+    def is_first_reading(self) -> bool:
+        """Whether it asks what is asked once: such a visit tells nothing of a sweep's pace."""
+        return not BOOT.isdisjoint(self.probes) or not _SLOW_START.isdisjoint(self.probes)
 
 
 class Visits:

@@ -1,0 +1,83 @@
+"""Share what is the same on many nodes, so that thousands of them fit in memory.
+
+Nodes of one release differ in few of some 250 configuration values, have nearly the same features
+and the same metric labels; as objects of their own they would take a hundred kilobytes a node.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+from tui.cilium.metrics import Labels, MetricSample
+from tui.model.agent import EffectiveConfig
+from tui.model.features import Feature
+from tui.safety import CleanText
+
+T = TypeVar("T", bound=Hashable)
+
+MOST_POOLED = 50_000
+"""Values kept for sharing; a cluster whose values are all different shares no more than that."""
+
+MOST_DIFFERENCES = 60
+"""With more values of its own than this, a configuration becomes one that others share."""
+
+
+class Pool:
+    """The first of each equal value."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, Hashable] = {}
+
+    def share(self, value: T) -> T:
+        """Return the first value that equals this one."""
+        if len(self._first) >= MOST_POOLED:
+            self._first.clear()
+        return self._first.setdefault(value, value)  # type: ignore[return-value]  # equal, so of its type
+
+
+class Sharing:
+    """What the readers of all nodes share."""
+
+    def __init__(self) -> None:
+        self._labels: dict[Labels, Labels] = {}
+        self._features = Pool()
+        self._texts = Pool()
+        self._configs: dict[tuple[str, ...], dict[str, CleanText]] = {}
+
+    def sample(self, sample: MetricSample) -> MetricSample:
+        """Return the sample with shared labels."""
+        labels = self._labels
+        if len(labels) >= MOST_POOLED:
+            labels.clear()
+        return MetricSample(
+            {
+                name: {labels.setdefault(key, key): value for key, value in series.items()}
+                for name, series in sample.values.items()
+            }
+        )
+
+    def features(self, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        """Return the features, each shared, and all of them where another node has the same."""
+        return self._features.share(tuple(map(self._features.share, features)))
+
+    def config(self, config: EffectiveConfig) -> EffectiveConfig:
+        """Return the configuration as its differences from one with the same keys."""
+        keys = tuple(config.values)
+        base = self._configs.get(keys)
+        if base is not None:
+            own = {key: text for key, text in config.values.items() if base[key] != text}
+            if len(own) <= MOST_DIFFERENCES:
+                return EffectiveConfig(MappingProxyType(ChainMap(own, base)))
+        if len(self._configs) >= 64:
+            self._configs.clear()
+        shared = {self._texts.share(key): self._texts.share(text) for key, text in _items(config)}
+        self._configs[keys] = shared
+        return EffectiveConfig(MappingProxyType(shared))
+
+
+def _items(config: EffectiveConfig) -> list[tuple[str, CleanText]]:
+    values: Mapping[str, CleanText] = config.values
+    return list(values.items())
