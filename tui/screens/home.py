@@ -57,6 +57,7 @@ class HomeScreen(LiveScreen):
         self._stack = PanelStack(side, self._tabs, id="side")
         self._nodes_box = Container(self.nodes_panel.widget, id="nodes-box")
         self._log_box = Container(self.log_panel.widget, id="log-box")
+        self._is_chosen_due = False
         self.focus_teller = FocusTeller(desk.controls, self.set_timer)
 
     def compose_body(self) -> Iterable[Widget]:
@@ -102,6 +103,7 @@ class HomeScreen(LiveScreen):
 
     def show_chosen(self) -> None:
         """Draw the chosen node's panels and log."""
+        self._is_chosen_due = False
         self._stack.show(self.chosen, self.board)
         show_guarded(self.log_panel, self.chosen, self.board)
         self.show_titles()
@@ -125,7 +127,10 @@ class HomeScreen(LiveScreen):
         if uid != self.focus_teller.chosen:
             self.nodes_panel.is_settled = True
             self.focus_teller.choose(uid)
-            self.guard(self.show_chosen)
+            # The cursor is painted first, and the panels of nodes passed by are never drawn.
+            if not self._is_chosen_due:
+                self._is_chosen_due = True
+                self.call_after_refresh(self.guard, self.show_chosen)
 
     @on(Grid.MarksChanged, "#panel-nodes")
     def follow_marks(self, event: Grid.MarksChanged) -> None:
