@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tui.cilium.frames import Frame, parse_frames
-from tui.cilium.probes import PROBES, exec_argv, new_nonce
+from tui.cilium.probes import SCRIPT, exec_argv, new_nonce, probe_of
 from tui.cilium.script import build_script
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "cilium-outputs"
@@ -79,9 +79,12 @@ class Container:
 
     def run(self, *probes: str, limits: dict[str, int] | None = None) -> dict[str, Frame]:
         nonce = new_nonce()
-        argv = exec_argv(nonce, [probe for probe in probes if probe in PROBES])
+        known = [probe for probe in probes if probe_of(probe) is not None]
+        argv = exec_argv(nonce, known)
         if limits is not None:
             argv[2] = build_script(limits)
+        elif len(known) < len(probes):
+            argv[2] = SCRIPT
         argv[5:] = probes
         done = self.execute(argv)
         assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -72,13 +73,32 @@ def test_the_script_writes_no_file() -> None:
         assert not re.search(rf"(^|[ ;|&(]){word} ", SCRIPT, re.MULTILINE), word
 
 
-def test_the_script_fits_a_request_line() -> None:
-    """Exec's arguments travel in the URL; HAProxy's default buffer is 16 KiB."""
-    from urllib.parse import quote
+SWEEP = ["status", "maps", "metrics", "version", "services4", "backends4"]
 
-    probes = [name for name in PROBES if not name.endswith("=")]
-    url = "&".join(f"command={quote(part)}" for part in exec_argv(new_nonce(), probes))
-    assert len(url) < 15_500
+
+@pytest.mark.parametrize(
+    ("probes", "most"),
+    [
+        (SWEEP, 7_000),
+        ([*SWEEP, "services6", "backends6", "counts", "policies"], 8_192),
+        ([name for name in PROBES if not name.endswith("=")], 15_500),
+    ],
+)
+def test_the_script_fits_a_request_line(probes: list[str], most: int) -> None:
+    """Exec's arguments travel in the URL; nginx takes 8 KiB by default, HAProxy 16."""
+    url = "&".join(f"command={quote(part, safe='')}" for part in exec_argv(new_nonce(), probes))
+    assert len(url) < most
+
+
+@pytest.mark.parametrize("name", sorted(PROBES))
+def test_a_script_holds_what_its_probe_needs_and_no_other(name: str) -> None:
+    probe = f"{name}cilium_lxc" if name.endswith("=") else name
+    text = exec_argv("0123456789abcdef", [probe])[2]
+    defined = set(re.findall(r"^(\w+)\(\) ", text, re.MULTILINE))
+    everything = set(re.findall(r"^(\w+)\(\) ", SCRIPT, re.MULTILINE))
+    called = set(re.findall(r"\w+", text)) & everything
+    assert called == defined
+    assert parse_argv(["sh", "-c", SCRIPT, "ciltop", "0123456789abcdef", probe]) is None
 
 
 def test_argv_round_trips() -> None:

@@ -7,6 +7,7 @@ every map from 1.16 on (measured: 154 MB at 500,000 conntrack entries).
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -175,8 +176,20 @@ _TABLE = (
 PROBES: Mapping[str, Probe] = MappingProxyType({probe.name: probe for probe in _TABLE})
 """Every probe by its name; `count=` takes a map's name behind it."""
 
-SCRIPT = build_script({probe.name: probe.limit_seconds for probe in _TABLE})
-"""The constant text of every exec; the arguments say which probes are due."""
+
+@functools.cache
+def script_of(names: frozenset[str]) -> str:
+    """Return the text of an exec that answers these probes of the table; they alone decide on it.
+
+    The arguments say which are due.
+    """
+    return build_script(
+        {probe.name: probe.limit_seconds for probe in _TABLE if probe.name in names}
+    )
+
+
+SCRIPT = script_of(frozenset(PROBES))
+"""The text with every probe in it: all that can ever run on a node."""
 
 
 def new_nonce() -> str:
@@ -230,12 +243,16 @@ def exec_argv(nonce: str, probes: Sequence[str]) -> list[str]:
     unknown = [name for name in probes if probe_of(name) is None]
     if unknown:
         raise ValueError(f"unknown probe {unknown[0]!r}")
-    return ["sh", "-c", SCRIPT, "ciltop", nonce, *dict.fromkeys(probes)]
+    return ["sh", "-c", script_of(_known(probes)), "ciltop", nonce, *dict.fromkeys(probes)]
+
+
+def _known(probes: Iterable[str]) -> frozenset[str]:
+    return frozenset(probe.name for name in probes if (probe := probe_of(name)) is not None)
 
 
 def parse_argv(argv: Sequence[str]) -> tuple[str, list[str]] | None:
     """Return nonce and probes of such a command; None where it is any other command."""
-    if len(argv) < 5 or list(argv[:4]) != ["sh", "-c", SCRIPT, "ciltop"]:
+    if len(argv) < 5 or list(argv[:4]) != ["sh", "-c", script_of(_known(argv[5:])), "ciltop"]:
         return None
     if not _NONCE.fullmatch(argv[4]):
         return None

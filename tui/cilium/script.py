@@ -1,14 +1,15 @@
-"""The one shell text that answers every probe, for dash, bash and busybox ash.
+"""The shell text that answers the probes of one exec, for dash, bash and busybox ash.
 
 The outer part frames each probe, runs it in a session of its own and kills that session at the
 probe's limit (without setsid: the tree of its processes, found in /proc); the inner part
-(`PROBE_FUNCTIONS`) holds one function a probe. Nothing in it writes
-to the node, and every dump is reduced while it streams: exec'd processes share the agent's memory
-limit, and a map dump is one line of up to hundreds of megabytes.
+(`PROBE_FUNCTIONS`) holds one function a probe, of which only those that are needed travel. Nothing
+in it writes to the node, and every dump is reduced while it streams: exec'd processes share the
+agent's memory limit, and a map dump is one line of up to hundreds of megabytes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 METRIC_PATTERN = (
@@ -43,19 +44,21 @@ HEADER_FILES = (
     " /var/lib/cilium/bpf/include/bpf/features_xdp.h"
 )
 
-PROBE_FUNCTIONS = r"""
+_SETTINGS = r"""
 R=${CILTOP_ROOT-}
 G=$R/sys/fs/bpf/tc/globals
-S=${CILIUM_SOCK:-$R/var/run/cilium/cilium.sock}
 export LC_ALL=C
+"""
+
+PROBE_FUNCTIONS = r"""
 have() { command -v "$1" >/dev/null 2>&1; }
 say() { echo "ciltop: $*" >&2; }
 need() { have "$1" || { say "$1: not found in this container"; exit 127; }; }
-C=cilium-dbg
-have $C || C=cilium
-cli() { have $C || { say "neither cilium-dbg nor cilium: not found in this container"; exit 127; }
-  "$C" "$@"; }
-agent() { [ -S "$S" ] || { say "no API socket $S: the agent is not running"; exit 69; }
+cli() { for C in cilium-dbg cilium; do have $C && break; done
+  have $C || { say "neither cilium-dbg nor cilium: not found in this container"; exit 127; }
+  $C "$@"; }
+agent() { S=${CILIUM_SOCK:-$R/var/run/cilium/cilium.sock}
+  [ -S "$S" ] || { say "no API socket $S: the agent is not running"; exit 69; }
   cli "$@"; }
 pinned() { [ -e "$1" ] || { say "no map pinned at $1"; exit 66; }; }
 squeeze() { if have gzip; then gzip -1; else cat; fi; }
@@ -116,7 +119,7 @@ maps() {
   if [ "$m" ]; then printf %s "$m"; elif [ "$c" = 0 ]; then pin_objects pathed; fi
   return ${c:-1}
 }
-kernel() {
+kernel_facts() {
   r=$(uname -r)
   echo "release $r"
   f=-
@@ -196,29 +199,29 @@ tools() {
     echo "$k $(command -v $k || echo -)"
   done
 }
-case $1 in
-status) agent status -o json ;;
-metrics) agent metrics list -p "@METRICS@" -o json ;;
-config) agent config -a -o json ;;
-version) cli version -o json ;;
-maps) maps ;;
-pins) pins ;;
-counts) counts ;;
-kernel) kernel ;;
-helpers) helpers ;;
-headers) headers ;;
-cgroup) cgroup ;;
-tools) tools ;;
-policies) many "$G"/cilium_policy_[0-9v]* ;;
-services4|services6) rows "cilium_lb${1#services}_services_v2" ;;
-backends4|backends6)
-  k=cilium_lb${1#backends}_backends
-  rows ${k}_v3 ${k}_v2 ;;
-count=*[!a-zA-Z0-9_]*|count=) say "not a map name: $1"; exit 64 ;;
-count=*) count "${1#count=}" ;;
-*) say "unknown probe $1"; exit 64 ;;
-esac
 """
+
+_ANSWERS = {
+    "status": "agent status -o json",
+    "metrics": 'agent metrics list -p "@METRICS@" -o json',
+    "config": "agent config -a -o json",
+    "version": "cli version -o json",
+    "maps": "maps",
+    "pins": "pins",
+    "counts": "counts",
+    "kernel": "kernel_facts",
+    "helpers": "helpers",
+    "headers": "headers",
+    "cgroup": "cgroup",
+    "tools": "tools",
+    "policies": 'many "$G"/cilium_policy_[0-9v]*',
+    "services4": "rows cilium_lb4_services_v2",
+    "services6": "rows cilium_lb6_services_v2",
+    "backends4": "rows cilium_lb4_backends_v3 cilium_lb4_backends_v2",
+    "backends6": "rows cilium_lb6_backends_v3 cilium_lb6_backends_v2",
+    "count=": 'count "${1#count=}"',
+}
+"""What runs for each probe: one of the functions, by its name."""
 
 FRAMING = r"""
 N=$1
@@ -272,15 +275,48 @@ def _substituted(text: str) -> str:
 
 
 def _compact(text: str) -> str:
-    """Drop indentation: the text travels in the URL of every exec."""
-    return "\n".join(line.strip() for line in text.strip().splitlines())
+    """Drop indentation and empty lines: the text travels in the URL of every exec."""
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _functions() -> dict[str, str]:
+    """Cut the functions apart: each starts a line with its name and `() {`."""
+    parts = re.split(r"^(?=\w+\(\) \{)", PROBE_FUNCTIONS.strip(), flags=re.MULTILINE)
+    return {part.partition("(")[0]: part for part in parts if part}
+
+
+def _needed(text: str, functions: Mapping[str, str]) -> set[str]:
+    """Name the functions that a text calls, and those they call."""
+    found: set[str] = set()
+    texts = [text]
+    while texts:
+        named = functions.keys() & set(re.findall(r"\w+", texts.pop()))
+        texts.extend(functions[name] for name in named - found)
+        found |= named
+    return found
+
+
+def _case(name: str) -> str:
+    if not name.endswith("="):
+        return f"{name}) {_ANSWERS[name]} ;;"
+    refusal = 'say "not a map name: $1"; exit 64'
+    return f"{name}*[!a-zA-Z0-9_]*|{name}) {refusal} ;;\n{name}*) {_ANSWERS[name]} ;;"
 
 
 def build_script(limits: Mapping[str, int]) -> str:
-    """Return the script with each probe's limit in seconds built in."""
-    cases = "".join(
-        f"{name}{'*' if name.endswith('=') else ''}) L={seconds} ;;\n"
-        for name, seconds in limits.items()
+    """Return the script that answers these probes, each with its limit in seconds built in.
+
+    What no probe of them needs is left out: proxies limit a request line, often to 8 KiB, and an
+    API server's audit log keeps the whole of it.
+    """
+    functions = _functions()
+    cases = "\n".join([_case(name) for name in limits])
+    answers = f'case $1 in\n{cases}\n*) say "unknown probe $1"; exit 64 ;;\nesac'
+    needed = _needed(answers, functions)
+    inner = [_SETTINGS.strip(), *(text for name, text in functions.items() if name in needed)]
+    quoted = _compact(_substituted("\n".join([*inner, answers]))).replace("'", "'\\''")
+    seconds = "".join(
+        f"{name}{'*' if name.endswith('=') else ''}) L={limit} ;;\n"
+        for name, limit in limits.items()
     )
-    functions = _compact(_substituted(PROBE_FUNCTIONS)).replace("'", "'\\''")
-    return f"P='{functions}'\n{_compact(FRAMING.replace('@LIMITS@', cases))}\n"
+    return f"P='{quoted}'\n{_compact(FRAMING.replace('@LIMITS@', seconds))}\n"
