@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tui.cluster.access import ConnectionSettings
     from tui.cluster.session import Session
     from tui.collect.live import Connect
-    from tui.collect.settings import CollectSettings
     from tui.collect.thread import CollectorThread
+    from tui.model.snapshot import Source
     from tui.simulator.server import SimulatorServer
     from tui.store import Mailbox
 
@@ -70,20 +70,12 @@ def run_demo(config: Config, arguments: argparse.Namespace) -> int:
 def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | None = None) -> int:
     """Run the screens over a live source until they are left; return the exit code."""
     from tui.app import CiltopApp
-    from tui.cluster.access import ConnectionSettings
-    from tui.collect.live import LiveSource, connect_session
     from tui.collect.thread import CollectorThread
     from tui.screens.settings import AppSettings
     from tui.store import Mailbox, Store
 
-    connection = ConnectionSettings(
-        kubeconfig=kubeconfig,
-        context=config.text("context") if connect is None else None,
-        namespace=config.text("namespace"),
-    )
-    source = LiveSource(connection, _collect_settings(config), connect=connect or connect_session)
     mailbox = Mailbox()
-    collector = CollectorThread(source, Store(), mailbox)
+    collector = CollectorThread(lambda: _live_source(config, kubeconfig, connect), Store(), mailbox)
     symbols = config.text("symbols")
     app = CiltopApp(
         mailbox,
@@ -102,16 +94,26 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
     return _exit_code(app, collector, mailbox)
 
 
-def _collect_settings(config: Config) -> CollectSettings:
+def _live_source(config: Config, kubeconfig: str | None, connect: Connect | None) -> Source:
+    """Open the source; called on the collector's thread, after the first paint."""
+    from tui.cluster.access import ConnectionSettings
+    from tui.collect.live import LiveSource, connect_session
     from tui.collect.settings import CollectSettings
 
-    return CollectSettings(
+    connection = ConnectionSettings(
+        kubeconfig=kubeconfig,
+        # A simulated cluster's kubeconfig has one context, which the user did not name.
+        context=config.text("context") if connect is None else None,
+        namespace=config.text("namespace"),
+    )
+    settings = CollectSettings(
         interval_seconds=config.number("interval"),
         max_execs=int(config.number("max-execs") or 1),
         selector=config.text("selector") or "",
         namespace=config.text("namespace"),
         container=config.text("container") or "",
     )
+    return LiveSource(connection, settings, connect=connect or connect_session)
 
 
 def _exit_code(app: CiltopApp, collector: CollectorThread, mailbox: Mailbox) -> int:

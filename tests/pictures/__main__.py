@@ -39,7 +39,7 @@ async def draw(scene: Scene, only: str | None) -> None:
             CollectSettings(interval_seconds=2.0),
         )
         mailbox = Mailbox()
-        collector = CollectorThread(source, Store(), mailbox)
+        collector = CollectorThread(lambda: source, Store(), mailbox)
         settings = AppSettings(theme=scene.theme, is_ascii=False)
         app = CiltopApp(mailbox, collector, settings)
         try:

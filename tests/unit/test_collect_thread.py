@@ -67,7 +67,7 @@ def live() -> HealthChanged:
 
 def test_facts_become_snapshots_and_stop_ends_the_source() -> None:
     source, box = ListSource(seen(), live()), Mailbox()
-    thread = CollectorThread(source, Store(), box)
+    thread = CollectorThread(lambda: source, Store(), box)
     thread.start()
     thread.start()
     until(lambda: NODE in box.latest.nodes)
@@ -80,7 +80,7 @@ def test_facts_become_snapshots_and_stop_ends_the_source() -> None:
 
 def test_requests_before_and_after_the_start_reach_the_source() -> None:
     source = ListSource(seen())
-    thread = CollectorThread(source, Store(), Mailbox())
+    thread = CollectorThread(lambda: source, Store(), Mailbox())
     thread.focus(NODE, frozenset())
     thread.start()
     until(lambda: bool(source.focused))
@@ -95,7 +95,7 @@ def test_requests_before_and_after_the_start_reach_the_source() -> None:
 
 def test_an_error_for_the_user_ends_with_its_message() -> None:
     failure = KubeconfigError("no kubeconfig at /nowhere")
-    thread = CollectorThread(ListSource(end=failure), Store(), box := Mailbox())
+    thread = CollectorThread(lambda: ListSource(end=failure), Store(), box := Mailbox())
     thread.start()
     until(lambda: not thread.is_alive)
     assert box.latest.health.state is SourceState.ENDED
@@ -106,7 +106,9 @@ def test_an_error_for_the_user_ends_with_its_message() -> None:
 def test_a_bug_ends_the_source_with_a_traceback_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    thread = CollectorThread(ListSource(seen(), end=KeyError("bug")), Store(), box := Mailbox())
+    thread = CollectorThread(
+        lambda: ListSource(seen(), end=KeyError("bug")), Store(), box := Mailbox()
+    )
     thread.start()
     until(lambda: not thread.is_alive)
     assert box.latest.health.state is SourceState.ENDED
@@ -117,7 +119,7 @@ def test_a_bug_ends_the_source_with_a_traceback_in_the_log(
 
 
 def test_a_source_that_ends_says_so() -> None:
-    thread = CollectorThread(ListSource(seen(), waits=False), Store(), box := Mailbox())
+    thread = CollectorThread(lambda: ListSource(seen(), waits=False), Store(), box := Mailbox())
     thread.start()
     until(lambda: not thread.is_alive)
     assert box.latest.health.state is SourceState.ENDED
@@ -125,9 +127,9 @@ def test_a_source_that_ends_says_so() -> None:
 
 
 def test_stop_before_start_and_stop_at_once() -> None:
-    idle = CollectorThread(ListSource(), Store(), Mailbox())
+    idle = CollectorThread(ListSource, Store(), Mailbox())
     assert idle.stop()
-    thread = CollectorThread(ListSource(seen()), Store(), Mailbox())
+    thread = CollectorThread(lambda: ListSource(seen()), Store(), Mailbox())
     thread.start()
     assert thread.stop()
 
@@ -135,7 +137,7 @@ def test_stop_before_start_and_stop_at_once() -> None:
 def test_a_flood_of_facts_is_published_at_most_twice_a_second() -> None:
     facts = [seen(NodeUid(f"n{number}")) for number in range(3_000)]
     box = Mailbox()
-    thread = CollectorThread(ListSource(*facts), Store(), box)
+    thread = CollectorThread(lambda: ListSource(*facts), Store(), box)
     thread.start()
     until(lambda: len(box.latest.nodes) == 3_000)
     assert box.latest.version <= 5

@@ -68,17 +68,21 @@ class Refreshable(Protocol):
 
 
 class CollectorThread:
-    """The one thread that collects; its methods may be called from any thread."""
+    """The one thread that collects; its methods may be called from any thread.
+
+    The source is opened on that thread: its imports take longer than the first paint may.
+    """
 
     def __init__(
         self,
-        source: Source,
+        open_source: Callable[[], Source],
         store: Keeps,
         mailbox: Takes,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._source = source
+        self._open_source = open_source
+        self._source: Source | None = None
         self._store = store
         self._mailbox = mailbox
         self._clock = clock
@@ -87,7 +91,7 @@ class CollectorThread:
         self._main: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._is_stopping = False
-        self._early: list[Callable[[], None]] = []
+        self._early: list[Callable[[Source], None]] = []
         self.error: CiltopError | None = None
         """Why the source could not work at all, for the exit code."""
 
@@ -120,31 +124,34 @@ class CollectorThread:
     def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
         """Tell which nodes the person looks at."""
 
-        def apply() -> None:
-            self._source.focus(chosen, marked)
+        def apply(source: Source) -> None:
+            source.focus(chosen, marked)
             self._store.focus(marked if chosen is None else marked | {chosen})
 
         self._soon(apply)
 
     def request_count(self, node: NodeUid, map_name: str) -> None:
         """Ask for one map to be counted in place now."""
-        self._soon(lambda: self._source.request_count(node, map_name))
+        self._soon(lambda source: source.request_count(node, map_name))
 
     def refresh(self) -> None:
         """Ask for everything to be read now."""
-        source = self._source
-        if isinstance(source, Refreshable):
-            self._soon(source.refresh)
 
-    def _soon(self, action: Callable[[], None]) -> None:
+        def apply(source: Source) -> None:
+            if isinstance(source, Refreshable):
+                source.refresh()
+
+        self._soon(apply)
+
+    def _soon(self, action: Callable[[Source], None]) -> None:
         """Run an action on the collector's loop, when there is one."""
         with self._lock:
             if self._is_stopping:
                 return
-            if self._loop is None:
+            if self._loop is None or self._source is None:
                 self._early.append(action)
             else:
-                self._loop.call_soon_threadsafe(action)
+                self._loop.call_soon_threadsafe(action, self._source)
 
     def _work(self) -> None:
         relax()
@@ -160,16 +167,17 @@ class CollectorThread:
     async def _collect(self) -> None:
         loop = asyncio.get_running_loop()
         main = cast("asyncio.Task[None]", asyncio.current_task())
+        source = self._open_source()
         with self._lock:
             if self._is_stopping:
                 return
-            self._loop, self._main = loop, main
+            self._loop, self._main, self._source = loop, main, source
             early, self._early = self._early, []
         for action in early:
-            loop.call_soon(action)
+            loop.call_soon(action, source)
         publishing = asyncio.create_task(self._publish(), name="publish snapshots")
         try:
-            await self._apply_facts()
+            await self._apply_facts(source)
             self._end(None)
         except asyncio.CancelledError:
             LOG.debug("collecting was stopped")
@@ -183,9 +191,9 @@ class CollectorThread:
                 self._is_stopping = True
                 self._loop = self._main = None
 
-    async def _apply_facts(self) -> None:
+    async def _apply_facts(self, source: Source) -> None:
         began_at = time.perf_counter()
-        facts = self._source.facts()
+        facts = source.facts()
         async with aclosing(facts) as following:  # type: ignore[type-var]  # sources are async generators
             async for fact in following:
                 self._store.apply(fact)
@@ -210,7 +218,7 @@ class CollectorThread:
         health = self._store.snapshot(self._clock()).health
         ended = replace(
             health,
-            name=health.name or clean(self._source.name),
+            name=health.name or clean(self._source.name if self._source else ""),
             state=SourceState.ENDED,
             reason=reason,
         )
