@@ -279,6 +279,31 @@ def test_other_struct_sizes_need_three_counts_that_agree() -> None:
     assert accounted_entries(maps[2], solve(counts, maps)) == 60
 
 
+def hashes(fixed: int, element: int, counts: Mapping[str, int]) -> tuple[KernelMap, ...]:
+    """Maps as a kernel with these struct sizes accounts them."""
+    return tuple(
+        replace(a_map(pin, 0), memory_bytes=fixed + 1024 + n * (element + 16))
+        for pin, n in counts.items()
+    )
+
+
+@pytest.mark.parametrize("cpus", [1, 4, 64, 240, 512])
+def test_each_cpu_adds_to_a_hash_until_6_14(cpus: int) -> None:
+    """htab_map_mem_usage of 6.4 to 6.14: sizeof(int) * num_possible_cpus() * 8."""
+    counts = {"cilium_lxc": 0, "cilium_lb4_services_v2": 37}
+    maps = hashes(832 + 32 * cpus, 56, counts)
+    found = calibrated(Calibration(), maps, counts, "6.8.0-45-generic")
+    assert found.hash_bytes == (832 + 32 * cpus, 56)
+    assert accounted_entries(maps[1], found) == 37
+
+
+def test_a_count_that_lost_an_entry_proves_no_size() -> None:
+    """8 entries counted as 7: (8 * 56) / 7 is the whole number 64."""
+    maps = hashes(2880, 56, {"a": 0, "b": 0, "c": 8})
+    assert solve({"a": 0, "b": 0, "c": 7}, maps).hash_bytes is None
+    assert solve({"a": 0, "b": 0, "c": 8}, maps).hash_bytes == (2880, 56)
+
+
 def test_unknown_node_sizes_of_tries_need_two_counts() -> None:
     counts = {"a": 5, "b": 17}
     maps = tuple(

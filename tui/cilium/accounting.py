@@ -6,8 +6,9 @@ every entry, exactly (`htab_map_mem_usage` and `trie_mem_usage` in kernel/bpf)::
     hash   FIXED + 16 * 2^ceil(log2 max_entries) + n * (ELEMENT + pad8(key) + pad8(value))
     LPM    n * (NODE + key - 4 + value)
 
-FIXED, ELEMENT and NODE are sizes of kernel structs, so they are proved on each node by a count in
-place of the same map before any number is taken from the accounting (measured.md §0).
+FIXED, ELEMENT and NODE are sizes of kernel structs, and FIXED holds 32 bytes for each possible CPU
+until the map_locked counters went (rqspinlock, 6.15). So they are proved on each node by a count
+in place of the same map before any number is taken from the accounting.
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ from tui.cilium.maps import NO_PREALLOCATION, KernelMap
 
 FIRST_KERNEL = (6, 4)
 KNOWN_HASH = (896, 56)
-"""FIXED and ELEMENT on 6.18 x86-64: one matching count is enough to believe them."""
+"""FIXED and ELEMENT on 6.18 x86-64: one matching count is enough to believe them.
+
+ELEMENT (`struct htab_elem` and an llist_node) is the same since 6.4: two different counts that
+leave one FIXED prove that.
+"""
 KNOWN_LPM_NODES = (24, 40)
 """`struct lpm_trie_node` as 6.18 has it, and with the rcu_head of older kernels."""
 _BUCKET_BYTES = 16
-_FIXED_RANGE = range(256, 8192)
+_FIXED_RANGE = range(256, 1 << 19)
+"""Up to 8,192 possible CPUs, the most the kernel can be built for."""
 _ELEMENT_RANGE = range(16, 257)
 _NODE_RANGE = range(16, 129)
 _CHURN_ENTRIES = 8
@@ -136,12 +142,16 @@ def _agrees(seen: _Observation, calibration: Calibration) -> bool:
 def _hash_constants(seen: list[_Observation]) -> tuple[int, int] | None:
     """Solve FIXED and ELEMENT from counts of hashes.
 
-    The known constants need one map with entries that fits; unknown ones need two maps with
-    different counts to solve them and a third to prove them.
+    An entry that came between the listing and the count can shift one of them, and then a wrong
+    size can divide without a rest: unknown sizes need three different counts that agree.
     """
     fixed, element = KNOWN_HASH
     if any(each.entries and each.rest_bytes == fixed + each.entries * element for each in seen):
         return KNOWN_HASH
+    for each in seen:
+        fixed = each.rest_bytes - each.entries * element
+        if fixed in _FIXED_RANGE and _different_counts(seen, fixed, element) > 1:
+            return fixed, element
     for first, second in combinations(seen, 2):
         if first.entries == second.entries:
             continue
@@ -149,10 +159,14 @@ def _hash_constants(seen: list[_Observation]) -> tuple[int, int] | None:
         fixed = first.rest_bytes - first.entries * element
         if rest or element not in _ELEMENT_RANGE or fixed not in _FIXED_RANGE:
             continue
-        fitting = [each for each in seen if each.rest_bytes == fixed + each.entries * element]
-        if len(fitting) > 2:
+        if _different_counts(seen, fixed, element) > 2:
             return fixed, element
     return None
+
+
+def _different_counts(seen: Iterable[_Observation], fixed: int, element: int) -> int:
+    """Count the different numbers of entries that these sizes explain."""
+    return len({each.entries for each in seen if each.rest_bytes == fixed + each.entries * element})
 
 
 def _lpm_node(seen: list[_Observation]) -> int | None:
