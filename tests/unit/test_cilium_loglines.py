@@ -168,3 +168,18 @@ def test_long_lines_are_cut_and_still_parsed() -> None:
     line = parse_log_line('level=error msg="' + "x" * 100_000 + '" subsys=a')
     assert line.level is LogLevel.ERROR
     assert len(line.message) < 10_000
+
+
+def test_the_message_is_found_wherever_it_stands() -> None:
+    """1.18+ slog with its AddSource option: the place comes before the message."""
+    line = parse_log_line(
+        "time=2025-07-29T14:11:40.5Z level=warn source=/go/src/github.com/cilium/cilium/pkg/x.go:12"
+        ' msg="Updating frontend failed" module=agent.controlplane.lb error="key too big for map"'
+    )
+    assert (line.message, line.subsystem, line.error) == (
+        "Updating frontend failed",
+        "lb",
+        "key too big for map",
+    )
+    late = parse_log_line('level=info msg=Start subsys=daemon time="2023-01-02T03:04:05.5Z"')
+    assert (late.message, late.time, late.fields) == ("Start", 1_672_628_645.5, ())

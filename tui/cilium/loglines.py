@@ -91,11 +91,22 @@ def _parse_text(line: CleanText, api_time: float | None) -> LogLine | None:
             break
         position = field.end()
         fields.append((CleanText(field[1]), _value(field[2], field[3])))
+    # slog puts the place in the source before the message where it is asked to.
+    message = _value(quoted, bare) or _taken(fields, "msg")
+    own_time = quoted_time or bare_time or _taken(fields, "time")
     rest = line[position:].strip()
-    message = _value(quoted, bare)
     if rest:
         message = CleanText(f"{message} {rest}".strip())
-    return _line(_time(quoted_time or bare_time or "", api_time), level, message, fields)
+    return _line(_time(own_time, api_time), level, message, fields)
+
+
+def _taken(fields: _Fields, name: str) -> CleanText:
+    """Take a field out by its name; the empty text where there is none."""
+    for number, (key, value) in enumerate(fields):
+        if key == name:
+            del fields[number]
+            return value
+    return CleanText("")
 
 
 def _parse_other(line: CleanText, api_time: float | None) -> LogLine | None:
