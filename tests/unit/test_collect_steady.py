@@ -40,8 +40,9 @@ def evidence(at: float, maps: tuple[KernelMap, ...] = MAPS, **pressures: float) 
 
 def begun(at: float = 0.0) -> tuple[SteadyRows, NodeOccupancy]:
     counts = {BACKENDS.pin: 40, **{one.pin: 5 for one in POLICIES}}
-    first = replace(evidence(at), counts=counts)
-    remembered, rows = occupancy(NodeOccupancy(), first)
+    remembered, _ = occupancy(NodeOccupancy(), replace(evidence(at - 10.0), counts=counts))
+    first = evidence(at)
+    remembered, rows = occupancy(remembered, first)
     steady = SteadyRows()
     steady.begin(first, rows, is_looked_at=False)
     return steady, remembered
@@ -78,6 +79,13 @@ def test_a_changed_pressure_and_a_changed_map_change_their_rows_only() -> None:
             (row.name, row.entries, row.agent_entries, row.origin) for row in expected
         ]
         steady.usages = rows
+
+
+def test_after_a_count_the_next_rows_are_worked_out_by_cheaper_means() -> None:
+    steady, remembered = begun()
+    counted = replace(evidence(10.0), counts={CT.pin: 5})
+    steady.begin(counted, worked_out(remembered, counted), is_looked_at=False)
+    assert steady.renewed(remembered, evidence(20.0), is_looked_at=False) is None
 
 
 def test_all_rows_are_worked_out_when_it_matters() -> None:

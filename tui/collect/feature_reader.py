@@ -11,8 +11,10 @@ from tui.cilium.frames import Frame
 from tui.cilium.kernel import parse_cgroup, parse_headers, parse_helpers, parse_kernel
 from tui.cilium.maps import KernelMap
 from tui.cilium.releases import Release
-from tui.collect.answers import read_answer
+from tui.collect.answers import LOG, problem_of
+from tui.collect.pools import Sharing
 from tui.collect.visits import BOOT, START
+from tui.errors import ParseError
 from tui.model.agent import AgentStatus, EffectiveConfig, KubeProxyReplacement
 from tui.model.features import Feature
 from tui.model.logs import LogLine
@@ -44,7 +46,8 @@ class Seen:
 class FeatureReader:
     """The features of one node over its visits."""
 
-    def __init__(self) -> None:
+    def __init__(self, sharing: Sharing) -> None:
+        self._sharing = sharing
         self._sources = FeatureSources()
         self._was_asked = False
         self._followed: tuple[object, ...] = ()
@@ -73,10 +76,10 @@ class FeatureReader:
         """Return all features."""
         self._sources = replace(
             self._sources,
-            kernel=_read(frames, "kernel", parse_kernel, origin, self._sources.kernel),
-            hooks=_read(frames, "cgroup", parse_cgroup, origin, self._sources.hooks),
-            headers=_read(frames, "headers", parse_headers, origin, self._sources.headers),
-            helpers=_read(frames, "helpers", parse_helpers, origin, self._sources.helpers),
+            kernel=self._read(frames, "kernel", parse_kernel, self._sources.kernel),
+            hooks=self._read(frames, "cgroup", parse_cgroup, self._sources.hooks),
+            headers=self._read(frames, "headers", parse_headers, self._sources.headers),
+            helpers=self._read(frames, "helpers", parse_helpers, self._sources.helpers),
             release=seen.release,
             node_kernel=seen.node.kernel_release,
             status=seen.status,
@@ -92,16 +95,15 @@ class FeatureReader:
         found = self._sources.kernel
         return found.release if found is not None else self._sources.node_kernel
 
-
-def _read(
-    frames: Mapping[str, Frame],
-    probe: str,
-    parse: Callable[[bytes], T],
-    origin: Origin,
-    before: T | None,
-) -> T | None:
-    """Return what the probe says now, else what it said before."""
-    if probe not in frames:
-        return before
-    reading = read_answer(frames[probe], lambda frame: parse(frame.stdout), origin)
-    return reading.value if reading.value is not None else before
+    def _read(
+        self, frames: Mapping[str, Frame], probe: str, parse: Callable[[bytes], T], before: T | None
+    ) -> T | None:
+        """Return what the probe says now, else what it said before."""
+        frame = frames.get(probe)
+        if frame is None or problem_of(frame):
+            return before
+        try:
+            return self._sharing.parse(frame, parse)
+        except ParseError as error:
+            LOG.info("%s: %s", probe, error.message)
+            return before

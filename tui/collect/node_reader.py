@@ -69,7 +69,7 @@ class NodeReader:
         self._memo = Memo()
         self._maps = MapReader()
         self._services = ServiceReader(keeper)
-        self._features = FeatureReader()
+        self._features = FeatureReader(self._sharing)
         self._uid = NodeUid("")
         self._container_id = ContainerId("")
         self._boot_id = ""

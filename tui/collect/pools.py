@@ -7,19 +7,23 @@ and the same metric labels; as objects of their own they would take a hundred ki
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+from tui.cilium.frames import Frame
 from tui.cilium.metrics import Labels, MetricSample
 from tui.model.agent import EffectiveConfig
 from tui.model.features import Feature
 from tui.safety import CleanText
 
 T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
 
 MOST_POOLED = 50_000
 """Values kept for sharing; a cluster whose values are all different shares no more than that."""
+
+MOST_PARSED = 1_000
 
 MOST_DIFFERENCES = 60
 """With more values of its own than this, a configuration becomes one that others share."""
@@ -43,9 +47,19 @@ class Sharing:
 
     def __init__(self) -> None:
         self._labels: dict[Labels, Labels] = {}
+        self._parsed: dict[tuple[str, int, int], object] = {}
         self._features = Pool()
         self._texts = Pool()
         self._configs: dict[tuple[str, ...], dict[str, CleanText]] = {}
+
+    def parse(self, frame: Frame, parse: Callable[[bytes], V]) -> V:
+        """Parse an answer that machines of one kind give alike, once for all of them."""
+        key = (frame.name, len(frame.stdout), hash(frame.stdout))
+        if key not in self._parsed:
+            if len(self._parsed) >= MOST_PARSED:
+                self._parsed.clear()
+            self._parsed[key] = parse(frame.stdout)
+        return self._parsed[key]  # type: ignore[return-value]  # put there by the same probe's parser
 
     def sample(self, sample: MetricSample) -> MetricSample:
         """Return the sample with shared labels."""

@@ -40,7 +40,9 @@ class SteadyRows:
         self.maps = evidence.maps or ()
         self.pressures = _pressures(evidence)
         self.context = (*_context(evidence), is_looked_at)
-        self.made_at = self.read_at = evidence.read_at
+        self.read_at = evidence.read_at
+        # A row that was counted now is told by cheaper means the next time.
+        self.made_at = float("-inf") if evidence.counts else evidence.read_at
         self.usages = usages
 
     def renewed(

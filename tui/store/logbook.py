@@ -40,9 +40,8 @@ class LogLimits:
 def limits_for(node_count: int) -> LogLimits:
     """Return each node's share of the memory for log entries."""
     share = TOTAL_ENTRIES // max(1, node_count)
-    return LogLimits(
-        problems=max(20, min(400, share * 2 // 3)), others=max(8, min(200, share // 3))
-    )
+    problems, others = share * 2 // 3, share // 3
+    return LogLimits(max(12, min(400, problems)), max(4, min(200, others)))
 
 
 class _Fold:

@@ -213,7 +213,9 @@ class Store:
         log = self._logs.get(batch.node_uid)
         if log is None:
             log = self._logs[batch.node_uid] = NodeLog()
-        self._sequence = log.add(batch, self._sequence, limits_for(len(self._nodes)))
+        is_detailed = batch.node_uid in self._detailed
+        limits = limits_for(1 if is_detailed else len(self._nodes))
+        self._sequence = log.add(batch, self._sequence, limits)
         self._stale_logs.add(batch.node_uid)
 
     def _apply_log_trouble(self, trouble: LogTrouble) -> None:
