@@ -6,7 +6,11 @@ import re
 from dataclasses import dataclass
 
 _RELEASE = re.compile(r"(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(.*)")
-_BACKPORTS = re.compile(r"\.el\d|\.amzn\d|uek")
+_BACKPORTS = re.compile(
+    # RHEL and its kin, Oracle UEK, Amazon Linux; SUSE; openEuler, Anolis, Alibaba, Tencent, Kylin.
+    r"\.el\d|uek|\.amzn\d|-default$|-\d{6}\.\d|\.oe\d|euleros|\.an\d|\.al(?:ios)?\d|tlinux|\.tl\d"
+    r"|^-\d+\.\d{4}\.\d+|\.ky\d|\.uel|\.vz\d|\.lve\."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,10 @@ class KernelRelease:
 
     @property
     def has_backports(self) -> bool:
-        """Whether the distribution brings features of newer kernels into old numbers (RHEL)."""
+        """Whether the distribution brings features of newer kernels into old numbers.
+
+        Then a number below the one that brought a feature proves nothing.
+        """
         return bool(_BACKPORTS.search(self.suffix))
 
     def at_least(self, major: int, minor: int, patch: int = 0) -> bool:
