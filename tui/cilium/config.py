@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from tui.cilium.output import decode_json, describe_garbage
+from tui.cilium.output import decode_json, describe_garbage, without_log_lines
 from tui.errors import ParseError
 from tui.model.agent import EffectiveConfig
 from tui.safety import CleanText, clean
@@ -96,6 +96,7 @@ def parse_config(stdout: bytes) -> EffectiveConfig:
     Raises:
         ParseError: neither form came.
     """
+    stdout = without_log_lines(stdout)
     if stdout.lstrip().startswith(b"{"):
         found = decode_json(stdout, dict[str, msgspec.Raw], WHAT)
         values = {key: text for name, raw in found.items() for key, text in _flat(name, raw, 0)}

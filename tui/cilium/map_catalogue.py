@@ -8,7 +8,7 @@ when it can fill up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from tui.cilium.releases import Release, backend_map_suffix
@@ -274,14 +274,23 @@ def live_pins(pins: Iterable[str], release: Release | None = None) -> frozenset[
     """
     there = set(pins)
     stems = {pin.rpartition("_")[0] for pin in there if is_policy_pin(pin)}
+    policies = _live_policy_stem(stems, release)
     backends = backend_map_suffix(release) if release else "_v3"
 
     def is_left_over(pin: str) -> bool:
         if is_policy_pin(pin):
-            return pin.rpartition("_")[0] != max(stems)
+            return pin.rpartition("_")[0] != policies
         stem, suffix = pin[:-3], pin[-3:]
         if not stem.endswith("_backends") or suffix == backends:
             return False
         return f"{stem}{backends}" in there
 
     return frozenset(pin for pin in there if not is_left_over(pin))
+
+
+def _live_policy_stem(stems: Collection[str], release: Release | None) -> str:
+    """Choose the policy maps of this release: `_v2` came with 1.17, and stays after a downgrade."""
+    old = "cilium_policy"
+    if release is not None and not release.at_least(1, 17) and old in stems:
+        return old
+    return max(stems, default=old)

@@ -22,6 +22,7 @@ _FATAL = re.compile(rb"level=(?:fatal|panic)|^panic: |^(?:Error|Fatal|Cannot)\b"
 _HTML = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _MSG = re.compile(rb'msg="((?:[^"\\]|\\.)*)"')
 _ERROR_OBJECT = re.compile(rb'[\[{\s]*"error"\s*:\s*"((?:[^"\\]|\\.)*)')
+_LOG_LINE = re.compile(rb"(?:time=\S+ )?level=[a-zA-Z]+ [a-zA-Z_.]+=[^\n]*(?:\n|\Z)", re.MULTILINE)
 _HEAD_BYTES = 65_536
 
 
@@ -66,6 +67,8 @@ def decode_json(stdout: bytes, kind: type[T], what: str) -> T:
     Raises:
         ParseError: it is not JSON, or not of that shape; the message names what came.
     """
+    if not stdout.lstrip().startswith((b"{", b"[")):
+        stdout = without_log_lines(stdout)
     try:
         return msgspec.json.decode(stdout, type=kind, strict=False)
     except msgspec.ValidationError as error:
@@ -74,6 +77,18 @@ def decode_json(stdout: bytes, kind: type[T], what: str) -> T:
         raise ParseError(f"{what}: unexpected shape: {error}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError):
         raise ParseError(describe_garbage(stdout, what)) from None
+
+
+def without_log_lines(stdout: bytes) -> bytes:
+    """Drop the log lines in front of an answer: slog's default, from 1.18 on, is stdout.
+
+    Without anything else in it the text stays as it is, to be named.
+    """
+    position = 0
+    while found := _LOG_LINE.match(stdout, position):
+        position = found.end()
+    rest = stdout[position:]
+    return rest if rest.strip() else stdout
 
 
 def decode_sections(stdout: bytes, what: str) -> Mapping[str, msgspec.Raw]:

@@ -47,13 +47,14 @@ def parse_kube_proxy_replacement(
 ) -> KubeProxyReplacement | None:
     """Read the object, or return None where there is none: unknown, not off.
 
-    It is absent with Kubernetes disabled until 1.17.
+    It is absent with Kubernetes disabled until 1.17; the mode alone is, where a release has no word
+    for the setting.
     """
     found = section(sections, "kube-proxy-replacement", _Replacement)
-    if found is None or not found.mode:
+    if found is None or not (found.mode or found.features):
         return None
     features = found.features or {}
-    mode = found.mode.strip()
+    mode = (found.mode or "").strip()
     return KubeProxyReplacement(
         mode=clean(mode),
         is_enabled=(_ENABLED | _DISABLED).get(mode.lower()),
