@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib import resources
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from tui.screens.dashboard import Dashboard
     from tui.screens.home import HomeScreen
     from tui.screens.settings import AppSettings
+
+OpenFeed = Callable[[], "tuple[SnapshotBox, Controls]"]
+"""Opens where snapshots come from and what is asked for; called after the first paint."""
 
 POLL_SECONDS = 0.5
 TICK_SECONDS = 1.0
@@ -52,8 +54,7 @@ class CiltopApp(App[None]):
 
     def __init__(
         self,
-        mailbox: SnapshotBox,
-        controls: Controls,
+        open_feed: OpenFeed,
         settings: AppSettings,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -62,8 +63,8 @@ class CiltopApp(App[None]):
         is_ascii = settings.is_ascii
         asked = choose_symbols(stdout_encoding(), os.environ)
         use_symbols(asked if is_ascii is None else ASCII if is_ascii else UNICODE)
-        self._make_dashboard = partial(_dashboard, self, mailbox, controls, settings, clock)
-        self._controls = controls
+        self._open_feed = open_feed
+        self._clock = clock
         self._dashboard: Dashboard | None = None
 
     def compose(self) -> ComposeResult:
@@ -79,12 +80,17 @@ class CiltopApp(App[None]):
 
     async def open_home(self) -> None:
         """Import the dashboard, show Home, and start the collector once it is painted."""
-        self._dashboard = dashboard = self._make_dashboard()
+        from tui.screens.dashboard import Dashboard
+
+        mailbox, controls = self._open_feed()
+        self._dashboard = dashboard = Dashboard(
+            self, mailbox, controls, self._settings, self._clock
+        )
         await self.push_screen(dashboard.home)
         dashboard.take_snapshot()
         self.set_interval(POLL_SECONDS, dashboard.take_snapshot)
         self.set_interval(TICK_SECONDS, dashboard.tick)
-        self.call_after_refresh(self._controls.start)
+        self.call_after_refresh(controls.start)
 
     @property
     def is_open(self) -> bool:
@@ -138,15 +144,3 @@ class CiltopApp(App[None]):
     def action_picture(self) -> None:
         """Save the screen as SVG, PNG and text."""
         self.dashboard.save_picture()
-
-
-def _dashboard(
-    app: App[None],
-    mailbox: SnapshotBox,
-    controls: Controls,
-    settings: AppSettings,
-    clock: Callable[[], float],
-) -> Dashboard:
-    from tui.screens.dashboard import Dashboard
-
-    return Dashboard(app, mailbox, controls, settings, clock)

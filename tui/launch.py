@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from tui.config import Config
 from tui.errors import ConfigError, ConnectError
 
 if TYPE_CHECKING:
-    from tui.app import CiltopApp
     from tui.cluster.access import ConnectionSettings
     from tui.cluster.session import Session
     from tui.collect.live import Connect
@@ -70,16 +70,17 @@ def run_demo(config: Config, arguments: argparse.Namespace) -> int:
 def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | None = None) -> int:
     """Run the screens over a live source until they are left; return the exit code."""
     from tui.app import CiltopApp
-    from tui.collect.thread import CollectorThread
     from tui.screens.settings import AppSettings
-    from tui.store import Mailbox, Store
 
-    mailbox = Mailbox()
-    collector = CollectorThread(lambda: _live_source(config, kubeconfig, connect), Store(), mailbox)
+    opened: list[tuple[Mailbox, CollectorThread]] = []
+
+    def open_feed() -> tuple[Mailbox, CollectorThread]:
+        opened.append(_feed(lambda: _live_source(config, kubeconfig, connect)))
+        return opened[0]
+
     symbols = config.text("symbols")
     app = CiltopApp(
-        mailbox,
-        collector,
+        open_feed,
         AppSettings(
             is_read_only=config.flag("read-only"),
             screenshots=Path(config.text("screenshots") or "screenshots").expanduser(),
@@ -90,8 +91,21 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
     try:
         app.run()
     finally:
-        collector.stop()
-    return _exit_code(app, collector, mailbox)
+        for _, collector in opened:
+            collector.stop()
+    if app.return_code or not opened:
+        return app.return_code or 0
+    mailbox, collector = opened[0]
+    return _exit_code(collector, mailbox)
+
+
+def _feed(open_source: Callable[[], Source]) -> tuple[Mailbox, CollectorThread]:
+    """Return the box that snapshots are put into, and the thread that will fill it."""
+    from tui.collect.thread import CollectorThread
+    from tui.store import Mailbox, Store
+
+    mailbox = Mailbox()
+    return mailbox, CollectorThread(open_source, Store(), mailbox)
 
 
 def _live_source(config: Config, kubeconfig: str | None, connect: Connect | None) -> Source:
@@ -116,10 +130,8 @@ def _live_source(config: Config, kubeconfig: str | None, connect: Connect | None
     return LiveSource(connection, settings, connect=connect or connect_session)
 
 
-def _exit_code(app: CiltopApp, collector: CollectorThread, mailbox: Mailbox) -> int:
+def _exit_code(collector: CollectorThread, mailbox: Mailbox) -> int:
     """Say what went wrong once the terminal is the shell's again."""
-    if app.return_code:
-        return app.return_code
     if collector.error is not None:
         raise collector.error
     health = mailbox.latest.health

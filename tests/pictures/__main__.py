@@ -41,7 +41,7 @@ async def draw(scene: Scene, only: str | None) -> None:
         mailbox = Mailbox()
         collector = CollectorThread(lambda: source, Store(), mailbox)
         settings = AppSettings(theme=scene.theme, is_ascii=False)
-        app = CiltopApp(mailbox, collector, settings)
+        app = CiltopApp(lambda: (mailbox, collector), settings)
         try:
             async with app.run_test(size=(scene.columns, scene.lines)) as pilot:
                 for shot in scene.shots:

@@ -54,7 +54,7 @@ class HandApp(CiltopApp):
         settings = AppSettings(
             is_read_only=True, screenshots=screenshots, theme=theme, is_ascii=False
         )
-        super().__init__(self.box, self.hands, settings, lambda: self.now)
+        super().__init__(lambda: (self.box, self.hands), settings, lambda: self.now)
         if snapshot is not None:
             self.box.put(snapshot)
 
