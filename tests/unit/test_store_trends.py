@@ -208,3 +208,10 @@ def test_the_spacing_follows_the_sweep() -> None:
     (shown,) = store.snapshot(0.0).nodes[NODE].maps.value or ()
     assert shown.trend.spacing_seconds == 60.0
     assert shown.trend.ratios == (0.005, 0.011, 0.012)
+
+
+def test_a_short_rise_says_nothing_about_the_next_hour() -> None:
+    slow = [0.16 + 0.0004 * step for step in range(6)]
+    assert forecast(points(slow)) is None
+    quick = [0.6 + 0.03 * step for step in range(6)]
+    assert forecast(points(quick)) is not None

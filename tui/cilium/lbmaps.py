@@ -178,7 +178,7 @@ def decode_backends(dump: MapDump) -> dict[int, HeldBackend]:
 
 
 def count_duplicates(backends: Iterable[HeldBackend]) -> int:
-    """Count entries whose address, port, protocol, cluster and zone another entry has too.
+    """Count entries that are copies: an earlier one has their address, port, protocol and zone.
 
     Two ids for one backend are what the leak of 1.11.0 to 1.11.14 leaves behind; its state is
     no part of the identity.
@@ -186,7 +186,7 @@ def count_duplicates(backends: Iterable[HeldBackend]) -> int:
     counts = Counter(
         [(ip, port, protocol, cluster, zone) for ip, port, protocol, _, cluster, zone in backends]
     )
-    return sum(count for count in counts.values() if count > 1)
+    return sum(counts.values()) - len(counts)
 
 
 def decode_services(dump: MapDump) -> HeldServices:

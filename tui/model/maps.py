@@ -61,7 +61,7 @@ class MapUsage:
     wanted_entries: int | None = None
     """What the cluster's Services need, where that can be computed."""
     duplicate_entries: int | None = None
-    """Backend maps: entries whose address, port and protocol another entry has too."""
+    """Backend maps: entries that are copies of another, by address, port and protocol."""
     is_preallocated: bool | None = None
     memory_bytes: int | None = None
     members: int = 1

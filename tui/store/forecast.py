@@ -28,8 +28,8 @@ SMALLEST_AGREEMENT = 0.7
 LARGEST_DEVIATION = 0.15
 """Median distance from the line, as a share of the rise."""
 
-LONGEST_FORECAST_SECONDS = 86_400.0
-"""Half an hour of history says nothing about the week after."""
+LONGEST_REACH = 6.0
+"""A forecast reaches so many times its window ahead: a minute says nothing about the next hour."""
 
 Point = tuple[float, float]
 
@@ -85,7 +85,7 @@ def _steady_rise(points: Sequence[Point]) -> Forecast | None:
     if deviation > LARGEST_DEVIATION * rise or not _goes_on(points, slope):
         return None
     seconds = (1.0 - points[-1][1]) / slope
-    return Forecast(seconds, span) if seconds <= LONGEST_FORECAST_SECONDS else None
+    return Forecast(seconds, span) if seconds <= LONGEST_REACH * span else None
 
 
 def _theil_sen(points: Sequence[Point]) -> tuple[float, float]:
