@@ -37,8 +37,8 @@ def test_pressure_and_capacity_are_named_differently() -> None:
     found = parse_metrics(read("1.19.4-full", "metrics-list.json"))
     assert found.pressures[CleanText("lb4_services_v2")] == 1.0
     assert found.capacity("cilium_lb4_services_v2") == 64
-    assert found.capacity("cilium_policy_v2_00743") == 16384
-    assert found.capacity("cilium_ct4_global") == 65536
+    # Of 65536, the commonest size here: `default` has it, but does not say so.
+    assert found.capacity("cilium_ct4_global") is None
     assert parse_metrics(read("1.11.7", "metrics-list.json")).capacity("cilium_ct4_global") is None
 
 

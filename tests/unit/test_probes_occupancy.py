@@ -367,4 +367,6 @@ def test_without_bpftool_sizes_and_metrics_are_all_there_is() -> None:
     assert (backends.entries, backends.agent_entries, backends.max_entries) == (None, 74, 64)
     assert "bpftool" in backends.note
     assert backends.sync_failure == "10 map sync errors"
+    # The status does not list it, the capacity metric does.
+    assert found["cilium_node_map_v2"].max_entries == 16_384
     assert rows(Evidence(1.0))[1] == {}

@@ -63,18 +63,12 @@ class MetricSample:
         return self.by_label(PRESSURE, "map_name")
 
     def capacity(self, map_name: str) -> int | None:
-        """Return a map's max entries, by its full name (`cilium_lb4_services_v2`).
+        """Return the max entries of a map that has a series, by its full name (1.15 on).
 
-        Policy maps share `endpoint_policy`; maps of the most common size share `default`.
+        `default` stands for all maps of the commonest size: it does not tell that this is one.
         """
-        groups = self.by_label(CAPACITY, "map_group")
-        keys = [map_name]
-        if map_name.removeprefix(_PREFIX).startswith("policy_"):
-            keys.append("endpoint_policy")
-        for key in (*keys, "default"):
-            if CleanText(key) in groups:
-                return int(groups[CleanText(key)])
-        return None
+        found = self.by_label(CAPACITY, "map_group").get(CleanText(map_name))
+        return None if found is None else int(found)
 
 
 def parse_metrics(stdout: bytes) -> MetricSample:

@@ -320,20 +320,25 @@ def _policy_agent_entries(max_entries: int, metrics: MetricSample | None) -> int
     return round(max(ratios) * max_entries)
 
 
+def _named_capacity(pin: str, metrics: MetricSample | None) -> int | None:
+    return metrics.capacity(pin) if metrics else None
+
+
 def _usages_without_kernel(evidence: Evidence) -> Iterable[MapUsage]:
     """Make rows from the agent's sizes and metrics, for a container without bpftool."""
     sizes = evidence.status.map_sizes if evidence.status else {}
     for family in CATALOGUE:
         for pin in sorted(live_pins(family.pins, evidence.release)):
-            if pin not in sizes:
+            size = sizes.get(pin) or _named_capacity(pin, evidence.metrics)
+            if not size:
                 continue
-            entries = _pressure_entries(pin, sizes[pin], evidence.metrics)
+            entries = _pressure_entries(pin, size, evidence.metrics)
             is_counted = family.is_kernel_counted(evidence.release)
             is_known = is_counted and entries is not None
             yield MapUsage(
                 name=CleanText(pin),
                 kind=family.kind,
-                max_entries=sizes[pin],
+                max_entries=size,
                 entries=entries if is_known else None,
                 origin=CountOrigin.METRIC if is_known else CountOrigin.NONE,
                 agent_entries=None if is_counted else entries,
