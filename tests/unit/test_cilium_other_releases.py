@@ -28,6 +28,23 @@ def test_log_lines_before_an_answer_are_no_part_of_it() -> None:
     assert parse_metrics(b"level=info subsys=x msg=y\n" + series).values["drop_count_total"]
 
 
+def test_json_log_lines_are_left_out_too() -> None:
+    """1.19 with `log-opt: format=json`, as pull request 44961 shows it."""
+    line = (
+        b'{"time":"2026-03-23T12:45:08.49Z","level":"info","msg":"Running","subsys":"cilium-dbg"}\n'
+    )
+    assert parse_status(line + line + b'{"cilium":{"state":"Ok"}}').cilium.state == "Ok"
+    with pytest.raises(ParseError):
+        parse_status(line)
+
+
+@pytest.mark.parametrize("name", ["policy_*", "policy_v2_*", "cilium_policy_v2_*"])
+def test_the_policy_maps_series_is_known_by_either_name(name: str) -> None:
+    series = b'[{"name":"cilium_bpf_map_pressure","labels":{"map_name":"%s"},"value":0.5}]'
+    (found,) = parse_metrics(series % name.encode()).pressures
+    assert found == name.removeprefix("cilium_")
+
+
 @pytest.mark.parametrize("text", [WARNING, b"level=fatal msg=dead subsys=bpf", b"", b"\n"])
 def test_log_lines_alone_are_named(text: bytes) -> None:
     assert without_log_lines(text) == text

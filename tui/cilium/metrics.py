@@ -60,7 +60,9 @@ class MetricSample:
         The agent counts its cache for load-balancing maps until 1.17 (measured: an undercount of
         services until 1.13, above 1.0 when inserts failed); from 1.18 it counts the kernel's.
         """
-        return self.by_label(PRESSURE, "map_name")
+        found = self.by_label(PRESSURE, "map_name")
+        # The policy maps' one series is named by a constant that has the prefix (1.15 on).
+        return {CleanText(name.removeprefix(_PREFIX)): ratio for name, ratio in found.items()}
 
     def capacity(self, map_name: str) -> int | None:
         """Return the max entries of a map that has a series, by its full name (1.15 on).

@@ -22,7 +22,10 @@ _FATAL = re.compile(rb"level=(?:fatal|panic)|^panic: |^(?:Error|Fatal|Cannot)\b"
 _HTML = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 _MSG = re.compile(rb'msg="((?:[^"\\]|\\.)*)"')
 _ERROR_OBJECT = re.compile(rb'[\[{\s]*"error"\s*:\s*"((?:[^"\\]|\\.)*)')
-_LOG_LINE = re.compile(rb"(?:time=\S+ )?level=[a-zA-Z]+ [a-zA-Z_.]+=[^\n]*(?:\n|\Z)", re.MULTILINE)
+_LOG_LINE = re.compile(
+    rb"(?:time=\S+ )?level=[a-zA-Z]+ [a-zA-Z_.]+=[^\n]*(?:\n|\Z)"
+    rb'|\{"(?:time|ts|level)":"[^\n]*"msg":[^\n]*\}\n'
+)
 _HEAD_BYTES = 65_536
 
 
@@ -67,8 +70,7 @@ def decode_json(stdout: bytes, kind: type[T], what: str) -> T:
     Raises:
         ParseError: it is not JSON, or not of that shape; the message names what came.
     """
-    if not stdout.lstrip().startswith((b"{", b"[")):
-        stdout = without_log_lines(stdout)
+    stdout = without_log_lines(stdout)
     try:
         return msgspec.json.decode(stdout, type=kind, strict=False)
     except msgspec.ValidationError as error:
