@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -18,8 +19,12 @@ from tui.errors import (
     UnauthorizedError,
 )
 
+T = TypeVar("T")
+
 MAX_FAILURE_BYTES = 64 << 10
 """Of a failure's body that is read; a proxy's error page may be any size."""
+MAX_RETRY_AFTER_SECONDS = 120.0
+"""Longest wait a server may ask for; whoever asks for a day is asked again sooner."""
 
 _DENIED = re.compile(r'cannot (\w+) resource "([^"]*)"')
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
@@ -57,10 +62,23 @@ class Status(msgspec.Struct, frozen=True):
 _STATUS = msgspec.json.Decoder(Status)
 
 
-def parse_status(body: bytes) -> Status | None:
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
+    """Decode JSON from the network.
+
+    Raises:
+        msgspec.DecodeError: it does not fit, or is nested too deeply, which is a RecursionError
+            to msgspec and would pass every handler of its own errors.
+    """
+    try:
+        return decoder.decode(body)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested too deeply") from error
+
+
+def parse_status(body: bytes | msgspec.Raw) -> Status | None:
     """Decode a Status, or return None where the body is something else."""
     try:
-        status = _STATUS.decode(body)
+        status = decoded(_STATUS, body)
     except msgspec.DecodeError:
         return None
     return status if status.kind == "Status" or status.status else None
@@ -97,7 +115,8 @@ def failure(
     if code == 429:
         seconds = retry_after_seconds(retry_after)
         if seconds is None and status is not None and status.details is not None:
-            seconds = float(status.details.retry_after_seconds) or None
+            said_seconds = float(status.details.retry_after_seconds)
+            seconds = _bounded_wait(said_seconds) if said_seconds > 0 else None
         return ThrottledError(f"{server} asks to wait (429) for {asked}: {said}", seconds)
     reason = status.reason if status is not None else ""
     kinds: dict[int, type[ApiError]] = {
@@ -159,15 +178,20 @@ def undecodable(body: bytes, error: Exception, *, path: str, server: str) -> Api
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Read a Retry-After header: seconds, or an HTTP date."""
+    """Read a Retry-After header: seconds, or an HTTP date; bounded."""
     if not value:
         return None
-    if value.strip().isdigit():
-        return float(value)
+    text = value.strip()
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        if text.isascii() and text.isdigit():
+            return _bounded_wait(float(text))
+        return _bounded_wait(parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None
+
+
+def _bounded_wait(seconds: float) -> float:
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)
 
 
 def _foreign(body: bytes) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tui.cluster.answers import undecodable
+from tui.cluster.answers import decoded, undecodable
 from tui.cluster.kinds import Entity, KubeObject
 from tui.cluster.transport import MAX_BODY_BYTES, Transport, deadline, read_body
 from tui.errors import GoneError, ThrottledError
@@ -101,7 +101,7 @@ async def get_json(
     """
     body = await get_bytes(transport, target, deadline_seconds=deadline_seconds)
     try:
-        return decoder_for(decoder_type).decode(body)
+        return decoded(decoder_for(decoder_type), body)
     except msgspec.DecodeError as error:
         path = target.partition("?")[0]
         raise undecodable(body, error, path=path, server=transport.access.server) from error
@@ -197,7 +197,7 @@ def _decode_page(
     body: bytes, item_type: type[Item], path: str, transport: Transport
 ) -> tuple[Page[Item], int]:
     try:
-        page = decoder_for(Page[item_type]).decode(body)  # type: ignore[valid-type]  # at run time
+        page = decoded(decoder_for(Page[item_type]), body)  # type: ignore[valid-type]  # at run time
     except msgspec.ValidationError:
         return _decode_one_by_one(body, item_type, path, transport)
     except msgspec.DecodeError as error:
@@ -214,7 +214,7 @@ def _decode_one_by_one(
 ) -> tuple[Page[Item], int]:
     """Decode what fits: one object of a wrong shape must not hide the others."""
     try:
-        raw = decoder_for(Page[msgspec.Raw]).decode(body)
+        raw = decoded(decoder_for(Page[msgspec.Raw]), body)
     except msgspec.DecodeError as error:
         raise undecodable(body, error, path=path, server=transport.access.server) from error
     decoder = decoder_for(item_type)
@@ -222,7 +222,7 @@ def _decode_one_by_one(
     skipped = 0
     for one in raw.items or ():
         try:
-            items.append(decoder.decode(one))
+            items.append(decoded(decoder, one))
         except msgspec.DecodeError:
             skipped += 1
     return Page(metadata=raw.metadata, items=items), skipped

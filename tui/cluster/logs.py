@@ -77,7 +77,7 @@ class LogPiece:
     loss: LogLoss | None = None
     """A loss just before these lines."""
     trouble: CleanText = CleanText("")
-    """Why the log can't be read now; lines that follow end it."""
+    """Why the log can't be read now; the next piece without trouble ends it, lines or not."""
     is_denied: bool = False
 
 
@@ -135,6 +135,9 @@ async def stream_log(
 ) -> AsyncGenerator[list[bytes], None]:
     """Yield whole lines as they come, on one connection, until it ends.
 
+    The first batch is empty and comes as soon as the server accepts the request: a quiet log may
+    have nothing to say for hours.
+
     Raises:
         DeadlineError: nothing came for `silence_seconds`.
     """
@@ -144,6 +147,7 @@ async def stream_log(
         silence_seconds=silence_seconds,
         is_compressed=False,
     ) as response:
+        yield []
         async for chunk in response.content.iter_any():
             lines = splitter.feed(chunk)
             if lines:
@@ -201,6 +205,7 @@ class LogFollower:
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._seen = _Seen()
+        self._is_troubled = False
 
     async def pieces(self) -> AsyncGenerator[LogPiece, None]:
         """Yield lines and losses until the pod is gone or the task is cancelled.
@@ -213,7 +218,8 @@ class LogFollower:
             try:
                 async with aclosing(self._connection()) as pieces:
                     async for piece in pieces:
-                        self._backoff.reset()
+                        if piece.lines:
+                            self._backoff.reset()
                         yield piece
             except NotFoundError:
                 raise
@@ -222,6 +228,7 @@ class LogFollower:
                     continue
             except ClusterError as error:
                 denied = isinstance(error, ForbiddenError)
+                self._is_troubled = True
                 yield LogPiece(trouble=error.message, is_denied=denied)
             # An ended stream is no error: the container may be between two starts.
             await self._sleep(self._backoff.next_seconds())
@@ -236,7 +243,11 @@ class LogFollower:
         ) as batches:
             async for batch in batches:
                 fresh = [line for line in batch if overlap.is_fresh(line)]
-                if fresh:
+                if self._is_troubled and not fresh:
+                    self._is_troubled = False
+                    yield LogPiece()
+                elif fresh:
+                    self._is_troubled = False
                     yield LogPiece(tuple(fresh), overlap.take_loss())
 
 

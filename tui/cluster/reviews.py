@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tui.cluster.answers import decoded
 from tui.cluster.kinds import Entity
 from tui.cluster.transport import Transport, deadline
 from tui.errors import ClusterError
@@ -63,7 +64,7 @@ async def review(
     try:
         async with deadline(REVIEW_SECONDS, f"access review of {verb} {resource}"):
             answer = await transport.review(msgspec.json.encode(question))
-        status = _DECODER.decode(answer).status
+        status = decoded(_DECODER, answer).status
     except (ClusterError, msgspec.DecodeError):
         return None
     if status is None:

@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from tui.cluster.answers import Status, failure, status_error, undecodable
+from tui.cluster.answers import Status, decoded, failure, status_error, undecodable
 from tui.cluster.backoff import Backoff
 from tui.cluster.kinds import Entity, KubeObject
 from tui.cluster.lines import LineSplitter
@@ -35,6 +35,9 @@ from tui.errors import (
     ThrottledError,
 )
 from tui.safety import CleanText
+
+if TYPE_CHECKING:
+    from aiohttp import StreamReader
 
 Item = TypeVar("Item", bound=KubeObject)
 
@@ -176,6 +179,9 @@ class Watch(Generic[Item]):
             async with aclosing(self._lines()) as lines:
                 async for line in lines:
                     if line is None:
+                        is_proven = self._pace.clock() - opened_at >= BARREN_SECONDS
+                        if is_proven:
+                            self._barren = 0
                         if self._is_lost and self._barren < BARREN_LIMIT:
                             self._is_lost = False
                             yield WatchEvent(WatchKind.LIVE)
@@ -200,7 +206,11 @@ class Watch(Generic[Item]):
             await self._pace.sleep(self._backoff.next_seconds())
 
     async def _lines(self) -> AsyncGenerator[bytes | None, None]:
-        """Yield None once the server accepts the watch, then each event's line."""
+        """Yield None once the server accepts the watch, then each event's line.
+
+        After watches that ended at once, None comes again when this one holds: with nothing to
+        tell, a server is silent for a minute.
+        """
         pace = self._pace
         query = {
             **self._params,
@@ -216,19 +226,24 @@ class Watch(Generic[Item]):
             is_compressed=False,
         ) as response:
             yield None
-            async for chunk in response.content.iter_any():
+            content = response.content
+            chunk = await _first_chunk(content, BARREN_SECONDS) if self._barren else None
+            if self._barren and chunk is None:
+                yield None
+            while chunk := await content.readany() if chunk is None else chunk:
                 for line in splitter.feed(chunk):
                     if line.strip():
                         yield line
                 if splitter.held_bytes > MAX_EVENT_BYTES:
                     raise ApiError(f"GET {self._path}: an event above {MAX_EVENT_BYTES} bytes")
+                chunk = None
 
     def _decode(self, line: bytes) -> WatchEvent[Item] | None:
         try:
-            event = _EVENT.decode(line)
+            event = decoded(_EVENT, line)
             if event.type == "ERROR":
                 raise self._refusal(event.object)
-            meta = _META.decode(event.object).metadata
+            meta = decoded(_META, event.object).metadata
         except msgspec.DecodeError as error:
             self._version = ""
             raise undecodable(
@@ -242,15 +257,15 @@ class Watch(Generic[Item]):
         if kind is None:
             return None
         try:
-            return WatchEvent(kind, item=decoder_for(self._type).decode(event.object))
-        except msgspec.ValidationError:
+            return WatchEvent(kind, item=decoded(decoder_for(self._type), event.object))
+        except msgspec.DecodeError:
             # One object of a wrong shape; the list counts it as skipped, the watch goes on.
             return None
 
     def _refusal(self, raw: msgspec.Raw) -> ApiError:
         server = self._transport.access.server
         try:
-            status = _STATUS.decode(raw)
+            status = decoded(_STATUS, raw)
         except msgspec.DecodeError:
             return failure(500, bytes(raw), method="GET", path=self._path, server=server)
         if status.code not in {401, 403, 429}:
@@ -274,3 +289,15 @@ class Watch(Generic[Item]):
             is_absent=is_absent,
             retry_seconds=wait,
         )
+
+
+async def _first_chunk(content: StreamReader, seconds: float) -> bytes | None:
+    """Return the first bytes, empty at the end; None where nothing comes for so long."""
+    patience = asyncio.timeout(seconds)
+    try:
+        async with patience:
+            return await content.readany()
+    except TimeoutError:
+        if patience.expired():
+            return None
+        raise
