@@ -95,9 +95,23 @@ def test_backends_that_failed_a_frontends_health_check_are_out_of_rotation() -> 
         [backend_row(1, ("10.0.0.1", 8080, TCP)), backend_row(2, ("10.0.0.2", 8080, TCP))],
     )
     assert faults_of(ONE, SLICES, have) == ()
-    # On slot 0 the same bit means something else: source ranges are denied, not allowed.
-    denying = held(("10.96.0.1", 80, BOTH[:1]), flags=ROUTABLE | quarantined)
-    assert kinds_of(faults_of(ONE, SLICES, denying)) == [FaultKind.WRONG_BACKENDS]
+
+
+def test_denied_source_ranges_are_no_quarantine() -> None:
+    """1.17+: on slot 0 the same bit denies source ranges; until 1.19 the slots copy it."""
+    deny = 1 << 14
+    have = maps(
+        [
+            service_row(("10.96.0.1", 80, TCP), count=2, flags=ROUTABLE | deny),
+            service_row(("10.96.0.1", 80, TCP), 1, number=1, flags=deny),
+            service_row(("10.96.0.1", 80, TCP), 2, number=2, flags=deny),
+        ],
+        [backend_row(1, ("10.0.0.1", 8080, TCP)), backend_row(2, ("10.7.7.7", 8080, TCP))],
+    )
+    (fault,) = faults_of(ONE, SLICES, have)
+    assert fault.fault is FaultKind.WRONG_BACKENDS
+    assert [str(one) for one in fault.missing_backends] == ["10.0.0.2:8080/TCP"]
+    assert have.frontends[0].quarantined_ids == frozenset()
 
 
 def test_a_nat46_frontend_is_not_judged_by_its_own_family() -> None:

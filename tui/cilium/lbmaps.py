@@ -44,7 +44,8 @@ _NAT_46X64 = 1 << 9
 _L7_LOAD_BALANCER = 1 << 10
 _INTERNAL_LOCAL = 1 << 12
 _QUARANTINED_SLOT = 1 << 14
-"""Of a backend's slot only; on slot 0 the same bit denies source ranges."""
+"""Of a slot beyond the count only: the same bit denies source ranges on slot 0, and by mistake on
+the other slots too until 1.19."""
 _KINDS = (
     (_EXTERNAL_IP, FrontendKind.EXTERNAL_IP),
     (_NODE_PORT, FrontendKind.NODE_PORT),
@@ -198,7 +199,7 @@ def decode_services(dump: MapDump) -> HeldServices:
     size, rows = _unpack(dump, _SERVICE_ROWS)
     masters: dict[tuple[bytes, int, int, int], tuple[int, int]] = {}
     slots: dict[tuple[bytes, int, int, int], dict[int, int]] = {}
-    quarantined: dict[tuple[bytes, int, int, int], set[int]] = {}
+    quarantined: dict[tuple[bytes, int, int, int], dict[int, int]] = {}
     entries = wildcards = 0
     for address, port, slot, protocol, scope, number, count, _, low, high, _ in rows:
         entries += 1
@@ -206,7 +207,7 @@ def decode_services(dump: MapDump) -> HeldServices:
         if slot:
             slots.setdefault(key, {})[slot] = number
             if high & _QUARANTINED_SLOT >> 8:
-                quarantined.setdefault(key, set()).add(number)
+                quarantined.setdefault(key, {})[slot] = number
         elif port:
             masters[key] = (count, low | high << 8)
         else:
@@ -216,7 +217,9 @@ def decode_services(dump: MapDump) -> HeldServices:
         frontends=tuple(
             replace(
                 _frontend(_address(key, text), key[3], master, slots.get(key, {})),
-                quarantined_ids=frozenset(quarantined[key]),
+                quarantined_ids=frozenset(
+                    number for slot, number in quarantined[key].items() if slot > master[0]
+                ),
             )
             if key in quarantined
             else _frontend(_address(key, text), key[3], master, slots.get(key, {}))
