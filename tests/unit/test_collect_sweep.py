@@ -292,3 +292,29 @@ async def test_rates_need_two_samples_of_one_container() -> None:
     assert third is not None
     assert third.value is not None
     assert third.value.interval_seconds is None
+
+
+async def test_a_map_that_fills_up_has_the_services_read_at_once() -> None:
+    full = b'{"id":1,"type":"hash","flags":1,"bytes_key":12,"bytes_value":12,"max_entries":64,'
+    full += b'"bytes_memlock":7040,"pinned":["/sys/fs/bpf/tc/globals/cilium_lb4_backends_v3"]}\n'
+    rig = Rig()
+    counts = {"value": 10}
+
+    def answer(probe: str) -> Frame:
+        if probe == "maps":
+            return Frame(probe, 0, 0.02, full, b"", False)
+        if probe.startswith("count="):
+            return Frame(probe, 0, 0.02, str(counts["value"]).encode(), b"", False)
+        return real_answer(probe)
+
+    rig.execs.answer = answer
+    async with sweeping(rig):
+        await rig.clock.advance(25.0)
+        asked = len(rig.execs.calls)
+        counts["value"] = 64
+        rig.sweeper.request_count(uid(), "cilium_lb4_backends_v3")
+        await settle(80)
+        await rig.clock.advance(12.0)
+        later = [probes for _, probes in rig.execs.calls[asked:]]
+    assert "services4" not in later[0]
+    assert "services4" in later[1]

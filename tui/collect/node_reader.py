@@ -77,6 +77,7 @@ class NodeReader:
         self._status: AgentStatus | None = None
         self._config: EffectiveConfig | None = None
         self._sample: tuple[float, MetricSample] | None = None
+        self._full: frozenset[str] = frozenset()
 
     def _prepare(self, target: Target, turn: Turn) -> None:
         """Forget what belongs to another container or another boot."""
@@ -148,7 +149,8 @@ class NodeReader:
             failed=frozenset(name for name in asked if _has_failed(frames.get(name))),
             counts_wanted=self._maps.counts_wanted,
             has_ipv6_maps=self._maps.has_ipv6_maps,
-            wants_dump=dumps is not None and self._services.wants_confirmation,
+            wants_dump=(dumps is not None and self._services.wants_confirmation)
+            or self._has_filled_up(maps),
         )
 
     def _origin(self, probe: str, at: float) -> Origin:
@@ -248,6 +250,16 @@ class NodeReader:
             )
 
         return guarded(work, origin)
+
+    def _has_filled_up(self, maps: Reading[tuple[MapUsage, ...]]) -> bool:
+        """Tell whether a load-balancing map is full that was not: Services are missing now."""
+        if maps.value is None:
+            return False
+        before = self._full
+        self._full = frozenset(
+            one.name for one in maps.value if one.is_full and one.name.startswith("cilium_lb")
+        )
+        return not self._full <= before
 
     def _all_features(
         self, frames: Mapping[str, Frame], asked: frozenset[str], seen: Seen, at: float
