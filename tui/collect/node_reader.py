@@ -144,13 +144,24 @@ class NodeReader:
             features=features,
             config=config,
         )
+        return self._answered(report, asked, frames, has_dumps=dumps is not None)
+
+    def _answered(
+        self,
+        report: NodeReport,
+        asked: frozenset[str],
+        frames: Mapping[str, Frame],
+        *,
+        has_dumps: bool,
+    ) -> Answered:
+        """Add what the answers call for next."""
+        has_filled_up = self._has_filled_up(report.maps)
         return Answered(
             report,
             failed=frozenset(name for name in asked if _has_failed(frames.get(name))),
             counts_wanted=self._maps.counts_wanted,
             has_ipv6_maps=self._maps.has_ipv6_maps,
-            wants_dump=(dumps is not None and self._services.wants_confirmation)
-            or self._has_filled_up(maps),
+            wants_dump=has_filled_up or (has_dumps and self._services.wants_confirmation),
         )
 
     def _origin(self, probe: str, at: float) -> Origin:
@@ -251,9 +262,9 @@ class NodeReader:
 
         return guarded(work, origin)
 
-    def _has_filled_up(self, maps: Reading[tuple[MapUsage, ...]]) -> bool:
+    def _has_filled_up(self, maps: Reading[tuple[MapUsage, ...]] | None) -> bool:
         """Tell whether a load-balancing map is full that was not: Services are missing now."""
-        if maps.value is None:
+        if maps is None or maps.value is None:
             return False
         before = self._full
         self._full = frozenset(
