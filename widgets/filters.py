@@ -1,6 +1,7 @@
 """The filter grammar of every panel: `/text`, `/!text`, `/re:…`, `/field:value`, joined by spaces.
 
-A mistake is a text to show beside the input, never an exception.
+A term without a field looks at the row's text and at each field by itself, so that `re:^` and `$`
+mean the ends of a name too. A mistake is a text to show beside the input, never an exception.
 """
 
 from __future__ import annotations
@@ -68,7 +69,11 @@ class _Contains:
     field: str = ""
 
     def matches(self, text: str, fields: Mapping[str, str]) -> bool:
-        return self.folded in (fields.get(self.field, "") if self.field else text).casefold()
+        if self.field:
+            return self.folded in fields.get(self.field, "").casefold()
+        return self.folded in text.casefold() or any(
+            self.folded in value.casefold() for value in fields.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,9 @@ class _Matches:
     field: str = ""
 
     def matches(self, text: str, fields: Mapping[str, str]) -> bool:
-        return self.pattern.matches(fields.get(self.field, "") if self.field else text)
+        if self.field:
+            return self.pattern.matches(fields.get(self.field, ""))
+        return self.pattern.matches(text) or any(map(self.pattern.matches, fields.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +96,24 @@ class _Compares:
     field: str
     is_above: bool
     bound: float
+    is_bound_included: bool = False
 
     def matches(self, text: str, fields: Mapping[str, str]) -> bool:
         number = _NUMBER.search(fields.get(self.field, "").replace(",", ""))
         if number is None:
             return False
         value = float(number[0])
-        return value > self.bound if self.is_above else value < self.bound
+        if value == self.bound:
+            return self.is_bound_included
+        return (value > self.bound) is self.is_above
 
 
 MAX_FILTER_CHARACTERS = 500
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?")
+_BOUND = re.compile(r"([<>])(=?)(-?\d{1,18}(?:\.\d{0,18})?)%?")
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
+_ADDRESS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4})+")
+"""An IPv6 address or the start of one, and a MAC address: text, not a field and its value."""
 _PIECE = re.compile(r'(?:"(?:\\"|[^"])*"|[^\s"])+|"')
 _QUOTED = re.compile(r'"((?:\\"|[^"])*)"')
 
@@ -142,20 +155,27 @@ def _term(piece: str, names: Mapping[str, str]) -> Term | None:
         return _pattern_term(value, "")
     if name in names:
         return _value_term(value, names[name])
-    close = get_close_matches(name, names, n=1, cutoff=0.75)
-    if close and not value.startswith("/"):
-        raise ValueError(f"no field {split[1]!r} here: did you mean {names[close[0]]!r}?")
-    return _value_term(piece, "")
+    if not names or value.startswith("/") or _ADDRESS.fullmatch(piece):
+        return _value_term(piece, "")
+    raise ValueError(_no_field(split[1], names))
+
+
+def _no_field(name: str, names: Mapping[str, str]) -> str:
+    """Return which fields there are, the likely one first."""
+    close = get_close_matches(name.casefold(), names, n=1, cutoff=0.75)
+    if close:
+        return f"no field {name} here: did you mean {names[close[0]]}?"
+    return f"no field {name} here: {', '.join(names.values())}"
 
 
 def _value_term(value: str, field: str) -> Term | None:
     if field and value.startswith("re:"):
         return _pattern_term(value[3:], field)
     if field and value[:1] in ("<", ">"):
-        try:
-            return _Compares(field, value[0] == ">", float(value[1:].replace(",", "")))
-        except ValueError:
-            raise ValueError(f"{field}:{value[0]} needs a number") from None
+        bound = _BOUND.fullmatch(value.replace(",", ""))
+        if bound is None:
+            raise ValueError(f"{field}:{value[0]} needs a number")
+        return _Compares(field, bound[1] == ">", float(bound[3]), bool(bound[2]))
     folded = _unquoted(value).casefold()
     return _Contains(folded, field) if folded else None
 

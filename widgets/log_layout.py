@@ -9,11 +9,20 @@ from rich.cells import cell_len, split_text
 
 from widgets.log_rows import LogGapRow, LogRow
 from widgets.symbols import symbols
-from widgets.text import fit, fit_spans, span_cells, wrap_spans
+from widgets.text import (
+    count_word_lines,
+    elide_middle,
+    fit,
+    fit_spans,
+    span_cells,
+    wrap_spans_words,
+)
 from widgets.tones import Span, Tone
 
 _LEVEL_CELLS = 5
 _GAP_RULE = 8
+_MIN_DETAIL_CELLS = 10
+"""Cells that must be left behind the message for its fields to tell anything."""
 _MIN_TEXT_CELLS = 24
 """Below this the columns in front give way: first the node, then the time."""
 
@@ -74,18 +83,14 @@ def row_height(row: LogRow, layout: LogLayout) -> int:
     """Return how many lines the row takes."""
     if not layout.is_wrapped:
         return 1
-    spans = text_spans(row)
-    if all(span.text.isascii() for span in spans):
-        cells = sum(len(span.text) for span in spans)
-        return max(1, -(-cells // layout.text_cells))
-    return len(wrap_spans(spans, layout.text_cells))
+    return count_word_lines("".join(span.text for span in text_spans(row)), layout.text_cells)
 
 
 def row_line(row: LogRow, line: int, layout: LogLayout) -> list[Span]:
     """Return one line of the row, in exactly `width` cells."""
     front = _front(row, layout) if line == 0 else [Span(" " * layout.front_cells)]
     if layout.is_wrapped:
-        lines = wrap_spans(text_spans(row), layout.text_cells)
+        lines = wrap_spans_words(text_spans(row), layout.text_cells)
         text: Sequence[Span] = lines[line] if line < len(lines) else ()
     else:
         text = _cut_line(row, layout)
@@ -117,15 +122,25 @@ def _front(row: LogRow, layout: LogLayout) -> list[Span]:
 
 
 def _cut_line(row: LogRow, layout: LogLayout) -> list[Span]:
-    """Return the text in one line, scrolled by the offset, with the tag kept at the right."""
+    """Return the text in one line: scrolled by the offset, or with both ends of the message."""
     spans = text_spans(row)
-    if span_cells(spans) - layout.offset <= layout.text_cells or layout.offset:
-        return fit_spans(_from_cell(spans, layout.offset), layout.text_cells)
-    if not row.tag:
-        return fit_spans(spans, layout.text_cells)
-    tag_cells = min(cell_len(row.tag), layout.text_cells // 3)
-    text = fit_spans(spans[:-2], layout.text_cells - tag_cells - 1)
-    return [*text, Span(" "), Span(fit(row.tag, tag_cells), Tone.ACCENT)]
+    room = layout.text_cells
+    if span_cells(spans) - layout.offset <= room or layout.offset:
+        return fit_spans(_from_cell(spans, layout.offset), room)
+    tag: list[Span] = []
+    if row.tag:
+        tag = [Span(" "), Span(fit(row.tag, min(cell_len(row.tag), room // 3)), Tone.ACCENT)]
+        room -= span_cells(tag)
+    count: list[Span] = []
+    if row.count:
+        is_tight = cell_len(row.count) + cell_len(row.message) + 2 > room
+        words = row.count.partition(" ")[0] if is_tight else row.count
+        count = [Span(words, Tone.ACCENT), Span("  ")]
+    message = elide_middle(row.message, max(1, room - span_cells(count)))
+    text = [*count, Span(message)]
+    if row.details and span_cells(text) + _MIN_DETAIL_CELLS <= room:
+        text += [Span("  "), Span(row.details, Tone.MUTED)]
+    return [*fit_spans(text, room), *tag]
 
 
 def _from_cell(spans: Sequence[Span], offset: int) -> list[Span]:

@@ -22,8 +22,10 @@ class LogRow:
     severity: int
     """The level as a number that grows with harm, for the level filter."""
     message: str
+    """What happened, ending with its cause: both ends stay where the line is too short."""
     count: str = ""
-    """Such as `×11 in 1 s at agent start`; empty for a line that came once."""
+    """Such as `×11 in 1 s at agent start`, of which a short line keeps the first word; empty for
+    a line that came once."""
     details: str = ""
     """The other fields as `key=value` text, drawn muted behind the message."""
     tag: str = ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Literal
 
-from rich.cells import cell_len, set_cell_size, split_text
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
 from rich.segment import Segment
 from textual.content import Content
 from textual.strip import Strip
@@ -14,6 +16,15 @@ from widgets.symbols import symbols
 from widgets.tones import Ground, Palette, Span, Tone
 
 Align = Literal["left", "right"]
+
+_Cut = tuple[int, int]
+"""Where a line begins and ends in a text, in characters."""
+
+_WIDENING = "\ufe0f"
+"""The variation selector that makes the symbol before it two cells wide."""
+
+_MIN_ELIDED_CELLS = 8
+"""Below this nothing can be read of two ends."""
 
 
 def plain(text: str) -> Content:
@@ -85,59 +96,117 @@ def blank(width: int, palette: Palette, ground: Ground = Ground.PLAIN) -> Strip:
 def wrap(text: str, width: int) -> list[str]:
     """Cut the text into lines of at most `width` cells; the empty text is one empty line.
 
-    It cuts at cells and not at words: a log line must be copied as it was written.
+    It cuts at cells and not at words: a command must be copied as it was written.
     """
-    if text.isascii() and width > 0:
-        return [text[at : at + width] for at in range(0, len(text), width)] or [""]
-    return ["".join(span.text for span in line) for line in wrap_spans((Span(text),), width)]
-
-
-def wrap_spans(spans: Iterable[Span], width: int) -> list[list[Span]]:
-    """Cut spans into lines of at most `width` cells, at cells and not at words."""
-    width = max(1, width)
-    lines: list[list[Span]] = [[]]
-    left = width
-    for span in spans:
-        rest = span.text
-        while rest:
-            if cell_len(rest) <= left:
-                lines[-1].append(Span(rest, span.tone))
-                left -= cell_len(rest)
-                break
-            taken, rest = _take(rest, left, width)
-            if taken:
-                lines[-1].append(Span(taken, span.tone))
-            lines.append([])
-            left = width
-    return lines
-
-
-def _take(text: str, cells: int, width: int) -> tuple[str, str]:
-    """Split a text that is too long, without tearing a wide character apart."""
-    if cells <= 0:
-        return "", text
-    head, tail = split_text(text, cells)
-    if head + tail == text:
-        return head, tail
-    # A wide character on the border comes back as a space on each side.
-    kept = head[:-1]
-    if not kept and cells == width:
-        return " ", text[1:]
-    return kept, text[len(kept) :]
+    return [text[start:end] for start, end in _cuts(text, width)]
 
 
 def wrap_words(text: str, width: int) -> list[str]:
     """Cut the text at spaces into lines of at most `width` cells; a longer word is cut."""
-    lines: list[str] = []
-    line = ""
-    for word in text.split(" "):
-        joined = f"{line} {word}" if line else word
-        if cell_len(joined) <= width:
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-        *full, line = wrap(word, width)
-        lines.extend(full)
-    lines.append(line)
+    return [text[start:end] for start, end in _word_cuts(text, width)]
+
+
+def wrap_spans(spans: Iterable[Span], width: int) -> list[list[Span]]:
+    """Cut spans into lines of at most `width` cells, at cells and not at words."""
+    spans = tuple(spans)
+    return _sliced(spans, _cuts("".join(span.text for span in spans), width))
+
+
+def wrap_spans_words(spans: Iterable[Span], width: int) -> list[list[Span]]:
+    """Cut spans at spaces into lines of at most `width` cells; a longer word is cut."""
+    spans = tuple(spans)
+    return _sliced(spans, _word_cuts("".join(span.text for span in spans), width))
+
+
+def count_word_lines(text: str, width: int) -> int:
+    """Return how many lines `wrap_words` makes."""
+    return len(_word_cuts(text, width))
+
+
+def elide_middle(text: str, width: int) -> str:
+    """Return the text in at most `width` cells with both ends kept, most of it from the end.
+
+    A log line ends with its cause.
+    """
+    if cell_len(text) <= width:
+        return text
+    if width < _MIN_ELIDED_CELLS:
+        return fit(text, width)
+    tail_cells = (width - 1) * 7 // 10
+    ends = _cell_ends(text)
+    tail = next(at for at, end in enumerate(ends, 1) if ends[-1] - end <= tail_cells)
+    head = bisect_right(ends, width - 1 - (ends[-1] - ends[tail - 1]))
+    return fit(f"{text[:head]}{symbols().ellipsis}{text[tail:]}", width).rstrip(" ")
+
+
+def _cuts(text: str, width: int) -> list[_Cut]:
+    """Return where lines begin and end that are as full as they can be."""
+    width = max(1, width)
+    if text.isascii():
+        starts = range(0, len(text), width)
+        return [(start, min(start + width, len(text))) for start in starts] or [(0, 0)]
+    ends = _cell_ends(text)
+    cuts: list[_Cut] = []
+    start = 0
+    while start < len(text):
+        end = _full_line(ends, start, width)
+        cuts.append((start, end))
+        start = end
+    return cuts
+
+
+def _word_cuts(text: str, width: int) -> list[_Cut]:
+    """Return where lines begin and end that break at spaces where there are any."""
+    width = max(1, width)
+    ends = None if text.isascii() else _cell_ends(text)
+    length = len(text)
+    cuts: list[_Cut] = []
+    start = 0
+    while True:
+        end = min(start + width, length) if ends is None else _full_line(ends, start, width)
+        if end >= length:
+            return [*cuts, (start, length)]
+        space = text.rfind(" ", start, end + 1)
+        if space > start and not text[start:space].isspace():
+            cuts.append((start, space))
+            start = space + 1
+        else:
+            cuts.append((start, end))
+            start = end
+        while start < length and text[start] == " ":
+            start += 1
+        if start >= length:
+            return cuts
+
+
+def _full_line(ends: Sequence[int], start: int, width: int) -> int:
+    """Return where a line ends that takes all it can, a character at least."""
+    used = ends[start - 1] if start else 0
+    return max(start + 1, bisect_right(ends, used + width))
+
+
+def _cell_ends(text: str) -> list[int]:
+    """Return at which cell each character ends, never less than it takes in its cluster."""
+    cells = map(get_character_cell_size, text)
+    if _WIDENING in text:
+        cells = map(int.__add__, cells, (character == _WIDENING for character in text))
+    return list(accumulate(cells))
+
+
+def _sliced(spans: Sequence[Span], cuts: Iterable[_Cut]) -> list[list[Span]]:
+    """Return the spans of each line."""
+    lines: list[list[Span]] = []
+    index, span_start = 0, 0
+    for start, end in cuts:
+        line: list[Span] = []
+        while index < len(spans):
+            span = spans[index]
+            piece = span.text[max(0, start - span_start) : end - span_start]
+            if piece and end > span_start:
+                line.append(Span(piece, span.tone))
+            if span_start + len(span.text) > end:
+                break
+            span_start += len(span.text)
+            index += 1
+        lines.append(line)
     return lines

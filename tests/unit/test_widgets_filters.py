@@ -47,6 +47,11 @@ def matches(source: str) -> bool:
         ("re:node-[0-9]", True),
         ("re:^node-\\d\\b", True),
         ("!re:^node", False),
+        ("re:^5\\.4", True),
+        ("re:-90$", True),
+        ("re:^error$", True),
+        ("re:^rror$", False),
+        ("1,049", True),
         ('re:"map .* full"', True),
         ("level:re:^(err|warn)", True),
         ("level:re:^rror", False),
@@ -54,6 +59,13 @@ def matches(source: str) -> bool:
         ("missing:>16", False),
         ("entries:>1,000", True),
         ("entries:<1000", False),
+        ("missing:>=16", True),
+        ("missing:<16", False),
+        ("missing:>15%", True),
+        ("missing:>15.", True),
+        ("fd00:10:96::1", False),
+        ("fd00:", False),
+        ('"port:80"', False),
         ("kernel:", True),
         ("!", True),
     ],
@@ -76,7 +88,8 @@ def test_grammar(source: str, expected: bool) -> None:
         ("re:(a)\\1", "\\1"),
         ("re:" + "a" * 300, "longer"),
         ("x" * 600, "longer"),
-        ("kernl:5", "did you mean 'kernel'"),
+        ("kernl:5", "did you mean kernel"),
+        ("port:80", "no field port here: kernel, level, missing, entries"),
         ("missing:>x", "number"),
     ],
 )
@@ -93,9 +106,11 @@ def test_title_shows_what_was_typed() -> None:
     assert Filter().title == ""
 
 
-def test_an_unknown_field_name_is_text() -> None:
-    assert not matches("port:80")
+def test_an_address_is_text_and_no_field() -> None:
     assert compile_filter("http://x", FIELDS) == compile_filter("http://x")
+    compiled = compile_filter("fd00:10:96::1", FIELDS)
+    assert isinstance(compiled, Filter)
+    assert compiled.matches("default/dns  [fd00:10:96::1]:53", {})
 
 
 # Python's \B does not match the empty text before 3.14, so there is none.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,16 @@ from widgets.bars import bar, sparkline
 from widgets.log_layout import LogLayout, row_height, row_line, text_spans
 from widgets.log_rows import LogRow
 from widgets.symbols import ASCII, UNICODE, choose_symbols, symbols, use_symbols
-from widgets.text import fit, fit_spans, span_cells, wrap, wrap_spans, wrap_words
+from widgets.text import (
+    elide_middle,
+    fit,
+    fit_spans,
+    span_cells,
+    wrap,
+    wrap_spans,
+    wrap_spans_words,
+    wrap_words,
+)
 from widgets.tones import Span, context_tone
 
 TEXTS = st.one_of(
@@ -42,6 +53,56 @@ def test_wrapping_loses_nothing(text: str, width: int) -> None:
     wrapped = wrap_spans([Span(text)], width)
     assert all(span_cells(line) <= width for line in wrapped)
     assert "".join(span.text for line in wrapped for span in line) == text
+    halves = [Span(text[: len(text) // 2]), Span(text[len(text) // 2 :])]
+    words = wrap_spans_words(halves, width)
+    assert ["".join(span.text for span in line) for line in words] == wrap_words(text, width)
+
+
+def test_words_stay_whole_where_they_fit() -> None:
+    text = "Unable to update element: the map is full, please consider resizing it"
+    assert wrap_words(text, 24) == [
+        "Unable to update",
+        "element: the map is",
+        "full, please consider",
+        "resizing it",
+    ]
+    assert wrap_words("a 0123456789", 6) == ["a", "012345", "6789"]
+    assert wrap_words("日本 日本語", 5) == ["日本", "日本", "語"]
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 200_000, "日" * 100_000, "é " * 100_000, "日本語 " * 50_000]
+)
+def test_wrapping_takes_linear_time(text: str) -> None:
+    started = process_time()
+    assert len(wrap_spans([Span(text)], 40)) > 1_000
+    assert len(wrap_words(text, 40)) > 1_000
+    # What cuts the rest anew for each line needs minutes.
+    assert process_time() - started < 3
+
+
+@given(TEXTS, st.integers(0, 40))
+@settings(max_examples=300, deadline=None)
+def test_eliding_fits_and_keeps_both_ends(text: str, width: int) -> None:
+    elided = elide_middle(text, width)
+    assert cell_len(elided) <= width
+    if cell_len(text) <= width:
+        assert elided == text
+
+
+def test_the_end_of_a_long_log_line_stays_in_sight() -> None:
+    cause = "the map is full, please consider resizing it"
+    message = f"Error while inserting service in LB map: Unable to update element: {cause}"
+    row = LogRow(1, "13:28:38", "node-3", "ERROR", 40, message, "×11 in 1 s", "k8sSvcName=load-3")
+    line = "".join(span.text for span in row_line(row, 0, LogLayout(100)))
+    assert "ERROR ×11  Error while" in line
+    assert cause in line
+    assert "k8sSvcName" not in line
+    wide = "".join(span.text for span in row_line(row, 0, LogLayout(160)))
+    assert f"{message}  k8s" in wide
+    assert "…" in wide
+    scrolled = LogLayout(100, offset=16)
+    assert "…" in "".join(span.text for span in row_line(row, 0, scrolled))
 
 
 @given(st.lists(TEXTS, min_size=7, max_size=7), st.integers(1, 100), st.booleans())
@@ -56,7 +117,7 @@ def test_log_lines_are_as_wide_and_as_many_as_said(
     for line in range(height):
         assert span_cells(row_line(row, line, layout)) == width
     if is_wrapped:
-        assert height == len(wrap_spans(text_spans(row), layout.text_cells))
+        assert height == len(wrap_spans_words(text_spans(row), layout.text_cells))
 
 
 def test_what_is_cut_ends_in_an_ellipsis() -> None:

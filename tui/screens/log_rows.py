@@ -9,12 +9,13 @@ from tui.screens import wording
 from tui.screens.fleet import NodeSummary
 from widgets.log_rows import LogGapRow, LogItem, LogRow
 from widgets.symbols import symbols
+from widgets.text import elide_middle
 from widgets.tones import Tone
 
 WARNINGS_AND_ERRORS = LogLevel.WARN
 ALL_LEVELS = LogLevel.DEBUG
 MAX_MESSAGE = 1_000
-"""Characters of a message in the log; the detail view has all of it."""
+"""Cells of a message in the log, from both its ends; the detail view has all of it."""
 
 _LEVEL_TONES = {
     LogLevel.DEBUG: Tone.MUTED,
@@ -88,7 +89,7 @@ def _line_row(entry: LogEntry, node: str, day: str) -> LogRow:
         node,
         line.level.name,
         int(line.level),
-        wording.cut(message, MAX_MESSAGE),
+        elide_middle(message, MAX_MESSAGE),
         fold_words(entry),
         wording.cut(" ".join(f"{key}={value}" for key, value in others), MAX_MESSAGE),
         "previous container" if entry.is_previous else "",
