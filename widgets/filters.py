@@ -171,6 +171,8 @@ def _no_field(name: str, names: Mapping[str, str]) -> str:
 def _value_term(value: str, field: str) -> Term | None:
     if field and value.startswith("re:"):
         return _pattern_term(value[3:], field)
+    if field and value in ("<", ">", "<=", ">="):
+        return None
     if field and value[:1] in ("<", ">"):
         bound = _BOUND.fullmatch(value.replace(",", ""))
         if bound is None:

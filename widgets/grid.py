@@ -17,7 +17,7 @@ from widgets.grid_layout import GAP, PlacedColumn, place_columns
 from widgets.grid_order import GridOrder, RowFilter, describe, shown_rows
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.line_list import LineList, list_binding
-from widgets.state_note import NoteKind, StateNote
+from widgets.state_note import StateNote, no_match
 from widgets.symbols import symbols
 from widgets.text import fit, fit_spans, strip_of
 from widgets.tones import Ground, Span, Tone, spans_of, text_of
@@ -249,7 +249,7 @@ class Grid(LineList):
     def empty_note(self) -> StateNote | None:
         """Return the note, or say that the filter hides every row."""
         if self._rows and self._order.hides_rows:
-            return StateNote(NoteKind.EMPTY, f"no row matches: {self.description}")
+            return no_match(self._order.hidden_by, len(self._rows))
         return self._note
 
     def entries_changed(self) -> None:

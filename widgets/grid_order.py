@@ -10,6 +10,7 @@ from widgets.grid_rows import GridColumn, GridRow, SortKey, natural_key
 from widgets.symbols import symbols
 from widgets.tones import text_of
 
+FAULTS_ONLY = "faults only"
 _Rank = tuple[int, object]
 
 
@@ -30,6 +31,11 @@ class GridOrder:
         if self.is_descending == column.sorts_descending:
             return replace(self, is_descending=not self.is_descending)
         return replace(self, sort_column="", is_descending=False)
+
+    @property
+    def hidden_by(self) -> tuple[str, ...]:
+        """What keeps rows out of sight, in words."""
+        return tuple(filter(None, (self.filter.title, FAULTS_ONLY if self.is_faults_only else "")))
 
     @property
     def hides_rows(self) -> bool:
@@ -122,10 +128,7 @@ def describe(
     table = symbols()
     shown, total = counts
     parts = [f"{shown:,} of {total:,}" if order.hides_rows else f"{total:,}"]
-    if order.filter.title:
-        parts.append(order.filter.title)
-    if order.is_faults_only:
-        parts.append("faults only")
+    parts.extend(order.hidden_by)
     title = next((column.title for column in columns if column.key == order.sort_column), "")
     if title:
         arrow = table.descending if order.is_descending else table.ascending

@@ -22,7 +22,7 @@ from widgets.line_list import LineList
 from widgets.log_layout import LogLayout, gap_line, row_height, row_line
 from widgets.log_ring import MAX_ROWS, LogRing
 from widgets.log_rows import LogGapRow, LogItem, LogRow
-from widgets.state_note import NoteKind, StateNote
+from widgets.state_note import StateNote, no_match
 from widgets.symbols import symbols
 from widgets.text import strip_of
 from widgets.tones import Ground, Span, Tone
@@ -142,7 +142,7 @@ class LogView(LineList):
     def description(self) -> str:
         """The state for the panel's title: `12 of 1,204 ▏ /map ▏ wrapped ▏ not following`."""
         total, shown = self._ring.total_rows, self._ring.shown_rows
-        parts = [f"{total:,}" if shown == total else f"{shown:,} of {total:,}"]
+        parts = [f"{total:,}" if self._ring.is_whole else f"{shown:,} of {total:,}"]
         if self._ring.filter.title:
             parts.append(self._ring.filter.title)
         if self.is_wrapped:
@@ -238,7 +238,8 @@ class LogView(LineList):
     def empty_note(self) -> StateNote | None:
         """Return the note, or say that level and filter hide every row."""
         if self._ring.total_rows:
-            return StateNote(NoteKind.EMPTY, f"no line matches: {self.description}")
+            level = "the level" if self._ring.min_severity > 0 else ""
+            return no_match((self._ring.filter.title, level), self._ring.total_rows)
         return self._note
 
     def entry_chosen(self, index: int) -> None:

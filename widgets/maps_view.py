@@ -11,9 +11,10 @@ from textual.strip import Strip
 
 from widgets.bars import bar, sparkline
 from widgets.filters import Filter
+from widgets.grid_order import FAULTS_ONLY
 from widgets.line_list import LineList
 from widgets.map_rows import MapRowView, MapSection
-from widgets.state_note import NoteKind, StateNote
+from widgets.state_note import StateNote, no_match
 from widgets.symbols import symbols
 from widgets.text import fit, span_cells, strip_of, wrap_words
 from widgets.tones import Ground, Span, Tone
@@ -159,14 +160,18 @@ class MapsView(LineList):
     @property
     def description(self) -> str:
         """The state for the panel's title: `3 of 24 ▏ /name:lb4`."""
-        total = sum(len(section.rows) for section in self._sections)
-        shown = len(self.rows)
-        parts = [f"{total:,}" if shown == total else f"{shown:,} of {total:,}"]
-        if self._filter.title:
-            parts.append(self._filter.title)
-        if self._is_faults_only:
-            parts.append("faults only")
-        return f" {symbols().divider} ".join(parts)
+        total, shown, hidden_by = self._total, len(self.rows), self._hidden_by
+        counts = f"{shown:,} of {total:,}" if hidden_by else f"{total:,}"
+        return f" {symbols().divider} ".join((counts, *hidden_by))
+
+    @property
+    def _total(self) -> int:
+        return sum(len(section.rows) for section in self._sections)
+
+    @property
+    def _hidden_by(self) -> tuple[str, ...]:
+        faults = FAULTS_ONLY if self._is_faults_only else ""
+        return tuple(filter(None, (self._filter.title, faults)))
 
     def set_sections(self, sections: Sequence[MapSection], note: StateNote | None = None) -> None:
         """Show other maps; the cursor stays with its map's key."""
@@ -209,7 +214,7 @@ class MapsView(LineList):
     def empty_note(self) -> StateNote | None:
         """Return the note, or say that the filter hides every map."""
         if any(section.rows for section in self._sections):
-            return StateNote(NoteKind.EMPTY, f"no map matches: {self.description}")
+            return no_match(self._hidden_by, self._total)
         return self._note
 
     def cursor_moved(self) -> None:

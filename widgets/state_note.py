@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -60,6 +61,12 @@ def note_symbol(kind: NoteKind) -> str:
         NoteKind.STALE: table.stale,
         NoteKind.UNKNOWN: table.unknown,
     }[kind]
+
+
+def no_match(hidden_by: Iterable[str], total: int) -> StateNote:
+    """Return the note of a panel whose rows are all hidden: `no row matches /x: 0 of 16`."""
+    what = " and ".join(filter(None, hidden_by)) or "what is asked for"
+    return StateNote(NoteKind.EMPTY, f"no row matches {what}: 0 of {total:,}")
 
 
 def note_spans(note: StateNote) -> tuple[Span, ...]:

@@ -145,7 +145,7 @@ async def test_filter_and_faults_only() -> None:
         assert app.maps.description == "1 of 4 ▏ /name:lb4 !origin:not"
         app.maps.set_filter(a_filter("nowhere"))
         await pilot.pause()
-        assert any("no map matches" in line for line in lines(app))
+        assert any("no row matches /nowhere: 0 of 4" in line for line in lines(app))
         app.maps.set_filter(a_filter(""))
         app.maps.set_faults_only(True)
         assert app.maps.rows == (FULL,)

@@ -60,6 +60,8 @@ def matches(source: str) -> bool:
         ("entries:>1,000", True),
         ("entries:<1000", False),
         ("missing:>=16", True),
+        ("missing:>", True),
+        ("missing:<=", True),
         ("missing:<16", False),
         ("missing:>15%", True),
         ("missing:>15.", True),
