@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from widgets.filters import Filter
-from widgets.grid_layout import GAP, PlacedColumn, place_columns
+from widgets.grid_layout import GAP, PlacedColumn, place_columns, title_spans
 from widgets.grid_order import GridOrder, RowFilter, describe, shown_rows
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.line_list import LineList, list_binding
@@ -204,11 +204,11 @@ class Grid(LineList):
         self._tell_view()
 
     def action_toggle_mark(self) -> None:
-        """Mark or unmark the row under the cursor and move on."""
+        """Mark or unmark the row under the cursor."""
         row = self.highlighted
         if row is not None:
+            self.hold_cursor()
             self.set_marks(self._marks ^ {row.key})
-            self.action_cursor_down()
 
     def action_sort_next(self) -> None:
         """Sort by the next shown column, and after the last one as the rows come."""
@@ -260,19 +260,19 @@ class Grid(LineList):
             self._drawn.clear()
         super().entries_changed()
 
+    def on_blur(self) -> None:
+        """Draw the resting cursor and keep it on its row: what follows is about that row."""
+        super().on_blur()
+        if self.app.app_focus:
+            self.hold_cursor()
+
     def head_strips(self) -> list[Strip]:
         """Return the line with the columns' titles."""
-        spans = [Span(" " * _GUTTER)]
         table = symbols()
-        for position, placed in enumerate(self._placed):
-            title = placed.column.title
-            tone = Tone.TITLE
-            if placed.column.key == self._order.sort_column:
-                arrow = table.descending if self._order.is_descending else table.ascending
-                title, tone = f"{title}{arrow}", Tone.ACCENT
-            gap = " " * GAP if position else ""
-            spans += [Span(gap), Span(fit(title, placed.width, placed.column.align), tone)]
-        return [strip_of(spans, self.line_width, self._palette, Ground.HEADER)]
+        arrow = table.descending if self._order.is_descending else table.ascending
+        spans = title_spans(self._placed, self._order.sort_column, arrow)
+        line = (Span(" " * _GUTTER), *spans)
+        return [strip_of(line, self.line_width, self._palette, Ground.HEADER)]
 
     def entry_strip(self, index: int, line: int, ground: Ground) -> Strip:
         """Return a row's line."""
@@ -333,7 +333,9 @@ class Grid(LineList):
         was_in_sight = self.is_cursor_in_sight
         rows = tuple(self._rows.values())
         self._shown = shown_rows(rows, self._columns, self._order, self._row_filter)
-        if before is not None:
+        if self._follows_top:
+            self._cursor = 0
+        elif before is not None:
             self._cursor = next(
                 (index for index, row in enumerate(self._shown) if row.key == before.key),
                 self._cursor,

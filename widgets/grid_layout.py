@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from widgets.grid_rows import GridColumn
+from widgets.text import fit
+from widgets.tones import Span, Tone
 
 GAP = 1
 """Cells between two columns."""
@@ -50,6 +54,24 @@ def place_columns(
         placed.append(PlacedColumn(index, columns[index], start, widths[index]))
         start += widths[index] + GAP
     return tuple(placed)
+
+
+def title_spans(placed: Sequence[PlacedColumn], sort_column: str, arrow: str) -> list[Span]:
+    """Return the titles; the sort's arrow takes a gap where its column is too narrow for it."""
+    spans: list[Span] = []
+    lent = 0
+    for position, column in enumerate(placed):
+        title, tone, width = column.column.title, Tone.TITLE, column.width
+        gap = GAP - lent if position else 0
+        lent = 0
+        if column.column.key == sort_column:
+            title, tone = f"{title}{arrow}", Tone.ACCENT
+            if cell_len(title) > width and position + 1 < len(placed):
+                lent, width = GAP, width + GAP
+            elif cell_len(title) > width and gap:
+                gap, width = gap - GAP, width + GAP
+        spans += [Span(" " * gap), Span(fit(title, width, column.column.align), tone)]
+    return spans
 
 
 def _kept(columns: Sequence[GridColumn], width: int) -> list[int]:

@@ -19,7 +19,11 @@ def list_binding(keys: str, action: str, description: str, tooltip: str) -> Bind
 
 
 class LineList(LineScroll, can_focus=True):
-    """Entries with a cursor that keys and the mouse move."""
+    """Entries with a cursor that keys and the mouse move.
+
+    Until it is moved, the cursor stays on the first entry, the worst one, while entries are
+    re-ordered; once moved, it follows its entry.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         list_binding("up,k", "cursor_up", "Up", "Move the cursor up"),
@@ -34,6 +38,7 @@ class LineList(LineScroll, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._cursor = 0
+        self._follows_top = True
 
     def is_selectable(self, index: int) -> bool:
         """Return whether the cursor may stand on an entry."""
@@ -52,6 +57,26 @@ class LineList(LineScroll, can_focus=True):
     def cursor(self) -> int:
         """Position of the cursor among the shown entries."""
         return self._cursor
+
+    @property
+    def follows_top(self) -> bool:
+        """Whether the cursor was not moved yet and so stays on the first entry."""
+        return self._follows_top
+
+    def hold_cursor(self) -> None:
+        """Let the cursor follow its entry from now on, as if it had been moved there."""
+        self._follows_top = False
+
+    def reset_cursor(self) -> None:
+        """Put the cursor on the first entry and let it stay there: something else is shown."""
+        self._follows_top = True
+        before = self._cursor
+        self._cursor = self._nearest(0, 1)
+        if before != self._cursor:
+            self._refresh_entry(before)
+            self._refresh_entry(self._cursor)
+            self.cursor_moved()
+        self.reveal_cursor()
 
     @property
     def is_cursor_in_sight(self) -> bool:
@@ -87,6 +112,7 @@ class LineList(LineScroll, can_focus=True):
     def move_cursor(self, index: int, *, reveal: bool = True) -> None:
         """Put the cursor on an entry."""
         if self.is_selectable(index) and index != self._cursor:
+            self._follows_top = False
             before, self._cursor = self._cursor, index
             self._refresh_entry(before)
             self._refresh_entry(index)
@@ -134,6 +160,7 @@ class LineList(LineScroll, can_focus=True):
     def action_choose(self) -> None:
         """Choose the entry under the cursor."""
         if self.is_selectable(self._cursor):
+            self.hold_cursor()
             self.entry_chosen(self._cursor)
 
     def on_click(self, event: events.Click) -> None:
@@ -148,6 +175,7 @@ class LineList(LineScroll, can_focus=True):
         index = self._entry_at(at.y - pinned + self.scroll_offset.y)
         if index is None or not self.is_selectable(index):
             return
+        self.hold_cursor()
         self.move_cursor(index)
         if event.chain == 2:
             self.entry_chosen(index)

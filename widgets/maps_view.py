@@ -281,22 +281,25 @@ class MapsView(LineList):
 
     def _arrange(self) -> None:
         """Choose the maps, with the cursor on the map it was on."""
-        before = self.highlighted
+        before, was_in_sight = self.highlighted, self.is_cursor_in_sight
         self._entries = []
         for section in self._sections:
             rows = [row for row in section.rows if self._shows(row)]
             if rows:
                 self._entries.append(_Entry(section))
                 self._entries += [_Entry(section, row) for row in rows]
+        followed = None if self._follows_top or before is None else before.key
         self._cursor = next(
             (
                 index
                 for index, entry in enumerate(self._entries)
-                if before is not None and entry.row is not None and entry.row.key == before.key
+                if entry.row is not None and entry.row.key == followed
             ),
             min(1, len(self._entries)),
         )
         self.entries_changed()
+        if was_in_sight:
+            self.reveal_cursor()
         after = self.highlighted
         if (before and before.key) != (after and after.key):
             self.cursor_moved()

@@ -95,6 +95,36 @@ async def test_the_cursor_follows_its_row() -> None:
         assert app.kinds().count("RowHighlighted") >= 4
 
 
+async def test_an_untouched_cursor_stays_on_the_top_row() -> None:
+    app = GridApp(rows(10))
+    async with app.run_test() as pilot:
+        app.grid.set_rows([row(77, 5), *rows(10)])
+        assert app.grid.highlighted is not None
+        assert app.grid.highlighted.key == "uid-77"
+        await pilot.press("k", "s")
+        app.grid.set_rows([*rows(10), row(77, 5)])
+        assert (app.grid.follows_top, app.grid.cursor) == (True, 0)
+        await pilot.press("j")
+        app.grid.set_rows([row(5_000), *rows(10)])
+        assert (app.grid.follows_top, app.grid.highlighted.key) == (False, "uid-1")
+        app.grid.reset_cursor()
+        assert (app.grid.follows_top, app.grid.cursor) == (True, 0)
+        app.grid.hold_cursor()
+        app.grid.set_sort("node", is_descending=True)
+        assert app.grid.highlighted is not None
+        assert app.grid.highlighted.key == "uid-0"
+
+
+async def test_leaving_the_grid_keeps_its_row() -> None:
+    app = GridApp(rows(3))
+    async with app.run_test() as pilot:
+        app.set_focus(None)
+        await pilot.pause()
+        app.grid.set_rows([row(77, 5), *rows(3)])
+        assert app.grid.highlighted is not None
+        assert app.grid.highlighted.key == "uid-0"
+
+
 @pytest.mark.parametrize(
     ("keys", "cursor"),
     [
@@ -120,7 +150,8 @@ async def test_keys_move_through_5000_rows(keys: list[str], cursor: int) -> None
 async def test_marks_stay_with_their_rows() -> None:
     app = GridApp(rows(4))
     async with app.run_test() as pilot:
-        await pilot.press("space", "j", "space")
+        await pilot.press("space", "j", "j", "space")
+        assert app.grid.cursor == 2
         assert app.grid.marks == {"uid-0", "uid-2"}
         assert lines(app)[1].startswith("✓●")
         app.grid.set_rows(rows(2))

@@ -127,6 +127,22 @@ async def test_the_cursor_skips_titles_and_follows_its_map() -> None:
         assert not app.maps.select("gone")
 
 
+async def test_an_untouched_cursor_stays_on_the_worst_map() -> None:
+    app = MapsApp()
+    async with app.run_test(size=(100, 10)) as pilot:
+        app.maps.set_sections((MapSection("HASH", (POLICY, FULL)),))
+        assert app.maps.highlighted is POLICY
+        app.maps.set_sections(SECTIONS)
+        assert app.maps.highlighted is FULL
+        await pilot.press("j")
+        app.maps.set_sections((MapSection("HASH", (FULL, CONNTRACK, POLICY)),))
+        assert app.maps.highlighted is POLICY
+        app.maps.reset_cursor()
+        assert app.maps.highlighted is FULL
+        app.maps.set_sections(SECTIONS[1:])
+        assert app.maps.highlighted is CONNTRACK
+
+
 async def test_the_first_title_comes_back_into_sight() -> None:
     rows = tuple(replace(POLICY, key=f"{number}") for number in range(40))
     app = MapsApp((MapSection("HASH: a full map refuses entries", rows),))

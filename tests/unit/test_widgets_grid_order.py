@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from widgets.filters import Filter, compile_filter
-from widgets.grid_layout import GAP, place_columns
+from widgets.grid_layout import GAP, place_columns, title_spans
 from widgets.grid_order import GridOrder, RowFilter, describe, shown_rows
 from widgets.grid_rows import GridColumn, GridRow, natural_key
 from widgets.tones import Span
@@ -93,6 +93,23 @@ def test_description_names_what_hides_and_orders() -> None:
         "12 of 5,000 ▏ /kernel:5.4 ▏ faults only ▏ sorted by MISSING ↓ ▏ 2 marked"
     )
     assert describe(GridOrder(), COLUMNS, (5000, 5000), 0) == "5,000"
+
+
+def test_the_arrow_never_cuts_a_title() -> None:
+    columns = (
+        GridColumn("kernel", "KERNEL", 6, 6),
+        GridColumn("fill", "FILL", 4, 4, align="right"),
+        GridColumn("age", "AGE", 3, 3, align="right"),
+    )
+    placed = place_columns(columns, [7, 5, 4], 15)
+
+    def heads(key: str) -> str:
+        return "".join(span.text for span in title_spans(placed, key, "↓"))
+
+    assert heads("") == "KERNEL FILL AGE"
+    assert heads("kernel") == "KERNEL↓FILL AGE"
+    assert heads("fill") == "KERNEL FILL↓AGE"
+    assert heads("age") == "KERNEL FILLAGE↓"
 
 
 def test_columns_are_dropped_by_priority() -> None:
