@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -36,6 +37,9 @@ class _Metric(msgspec.Struct):
     name: str
     labels: dict[str, str | None] | None = None
     value: float | None = None
+
+
+_DECODER = msgspec.json.Decoder(list[_Metric])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +84,36 @@ def parse_metrics(stdout: bytes) -> MetricSample:
         ParseError: nothing usable came; 1.17.5 prints nothing with exit code 0 when the agent is
             down, and that is no sample of zeros.
     """
-    items = decode_json(stdout, list[msgspec.Raw] | None, WHAT)  # type: ignore[arg-type]  # a union is a type to msgspec
+    metrics = _metrics(stdout)
     values: dict[str, dict[Labels, float]] = {}
-    for raw in items or ():
-        metric = convert(raw, _Metric)
-        if metric is None or not metric.name:
-            continue
+    for metric in metrics:
         value = metric.value if metric.value is not None else 0.0
-        if not math.isfinite(value):
-            continue
-        name = str(clean(metric.name)).removeprefix(_PREFIX)
-        values.setdefault(name, {})[_labels(metric.labels)] = value
-    if items and not values:
+        if metric.name and math.isfinite(value):
+            labels = _labels(tuple(metric.labels.items())) if metric.labels else ()
+            values.setdefault(_name(metric.name), {})[labels] = value
+    if metrics and not values:
         raise ParseError(describe_garbage(stdout, WHAT) + " (no metric in it)")
     return MetricSample(MappingProxyType(values))
 
 
-def _labels(labels: dict[str, str | None] | None) -> Labels:
-    if not labels:
-        return ()
-    return tuple(sorted((clean(name), clean(value or "")) for name, value in labels.items()))
+def _metrics(stdout: bytes) -> list[_Metric]:
+    """Decode all at once, or one by one where one of them is odd."""
+    try:
+        return _DECODER.decode(stdout)
+    except msgspec.MsgspecError:
+        items = decode_json(stdout, list[msgspec.Raw] | None, WHAT)  # type: ignore[arg-type]  # a union is a type to msgspec
+        return [convert(raw, _Metric) or _Metric("") for raw in items or ()]
+
+
+@lru_cache(maxsize=512)
+def _name(name: str) -> str:
+    return str(clean(name)).removeprefix(_PREFIX)
+
+
+@lru_cache(maxsize=4096)
+def _labels(labels: tuple[tuple[str, str | None], ...]) -> Labels:
+    """Clean the labels of one series; the same ones come from every node in every sweep."""
+    return tuple(sorted((clean(name), clean(value or "")) for name, value in labels))
 
 
 def metrics_between(
