@@ -108,8 +108,7 @@ class NodeReader:
 
         Args:
             target: the node, as the API knows it.
-            turn: what was asked.
-            frames: the answers.
+            turn, frames: what was asked, and the answers.
             at: when they came, in seconds since the epoch.
             is_looked_at: whether somebody looks at this node now.
             log_lines: the warnings and errors since the agent's start, which tell of features too.
