@@ -154,6 +154,9 @@ class Transport:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(patience):
                         await channel.close()
+                # A closed channel stands in a cycle that holds asyncio's 256 KiB TLS buffer: with
+                # the collector's high thresholds, hundreds of MiB (measured over 5,000 execs).
+                vars(channel).clear()
 
     async def _authorised(self, send: Callable[[Access], Awaitable[T]]) -> T:
         access = await self._credentials.current()
