@@ -108,7 +108,8 @@ class NodeReader:
 
         Args:
             target: the node, as the API knows it.
-            turn, frames: what was asked, and the answers.
+            turn: what was asked.
+            frames: the answers.
             at: when they came, in seconds since the epoch.
             is_looked_at: whether somebody looks at this node now.
             log_lines: the warnings and errors since the agent's start, which tell of features too.
@@ -121,11 +122,10 @@ class NodeReader:
         status = self._agent_status(frames, at)
         began_at = await _breathe(began_at)
         metrics = self._metrics(frames, at)
-        began_at = await _breathe(began_at)
+        await _breathe(began_at)
         services, dumps = None, None
         if "services4" in asked:
             services, dumps = await self._coverage(target, frames, at)
-            began_at = await _breathe(began_at)
         maps = self._usages(target, frames, at, dumps, is_looked_at)
         seen = Seen(
             target.node, self._release, self._status, self._config, self._maps.listed, log_lines
