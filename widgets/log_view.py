@@ -142,7 +142,8 @@ class LogView(LineList):
     def description(self) -> str:
         """The state for the panel's title: `12 of 1,204 ▏ /map ▏ wrapped ▏ not following`."""
         total, shown = self._ring.total_rows, self._ring.shown_rows
-        parts = [f"{total:,}" if self._ring.is_whole else f"{shown:,} of {total:,}"]
+        is_whole = self._ring.filter.is_empty and shown == total
+        parts = [f"{total:,}" if is_whole else f"{shown:,} of {total:,}"]
         if self._ring.filter.title:
             parts.append(self._ring.filter.title)
         if self.is_wrapped:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from widgets.tones import Span, Tone
 
+MAP_FIELDS = ("name", "fill", "origin", "forecast", "remark")
+"""What `/field:value` can name, beside the rows' own fields; `fill` is a number of percent."""
+
 
 @dataclass(frozen=True, slots=True)
 class MapRowView:
@@ -33,11 +36,15 @@ class MapRowView:
     history: tuple[float | None, ...] = ()
     """Fill ratios of the last 30 minutes, oldest first, for the sparkline."""
     remark: tuple[Span, ...] = ()
-    """A second line, such as `agent says 75; 95 wanted, no duplicates: too small, not leaked`."""
+    """A second line, such as `full: too small, not leaked ▏ 95 wanted, agent says 75`."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """What `/field:value` looks at, beside name, origin, percent, count."""
+    """What `/field:value` looks at, beside `MAP_FIELDS`."""
     is_fault: bool = False
     """Whether the row stays when only faults are shown."""
+    short_origin: str = ""
+    """Such as `cnt`, for a narrow panel."""
+    short_forecast: str = ""
+    """Such as `in 12 m`, for a narrow panel; empty where the forecast is short already."""
 
     @property
     def text(self) -> str:
@@ -50,6 +57,18 @@ class MapRowView:
         )
         remark = "".join(span.text for span in self.remark)
         return f"{first}  {remark}" if remark else first
+
+    @property
+    def all_fields(self) -> dict[str, str]:
+        """What `/field:value` looks at."""
+        own = {
+            "name": self.name,
+            "fill": "" if self.ratio is None else f"{self.ratio * 100:.4g}",
+            "origin": self.origin,
+            "forecast": self.forecast,
+            "remark": "".join(span.text for span in self.remark),
+        }
+        return own | dict(self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,71 +13,14 @@ from widgets.bars import bar, sparkline
 from widgets.filters import Filter
 from widgets.grid_order import FAULTS_ONLY
 from widgets.line_list import LineList
-from widgets.map_rows import MapRowView, MapSection
+from widgets.map_layout import HISTORY_CELLS, MapColumns, columns_for, seen_columns
+from widgets.map_rows import MAP_FIELDS, MapRowView, MapSection
 from widgets.state_note import StateNote, no_match
 from widgets.symbols import symbols
-from widgets.text import fit, span_cells, strip_of, wrap_words
+from widgets.text import fit, strip_of, wrap_spans_words
 from widgets.tones import Ground, Span, Tone
 
-MAP_FIELDS = ("name", "origin", "percent", "count", "forecast", "remark")
-"""What `/field:value` can name, beside the rows' own fields."""
-
 _REMARK_INDENT = 5
-_HISTORY_CELLS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Widths:
-    """Cells of each column; 0 where there is no room for it."""
-
-    name: int = 0
-    bar: int = 10
-    percent: int = 5
-    count: int = 0
-    origin: int = 0
-    history: int = 0
-    forecast: int = 0
-
-
-def _column_widths(rows: Sequence[MapRowView], width: int) -> _Widths:
-    """Return the widths that fit: sparkline, origin and bar give way before the numbers."""
-    name = max((cell_len(row.name) for row in rows), default=0)
-    count = max((cell_len(row.count) for row in rows), default=0)
-    percent = max((cell_len(row.percent) for row in rows), default=0)
-    known = [row for row in rows if row.ratio is not None]
-    origin = max((cell_len(row.origin) for row in known), default=0)
-    forecast = max((cell_len(row.forecast) for row in rows), default=0)
-    history = _HISTORY_CELLS if any(row.history for row in rows) else 0
-    widest = _Widths(min(name, 26), 10, percent, count, origin, history, forecast)
-    steps = (
-        widest,
-        replace(widest, history=history // 2),
-        replace(widest, history=0),
-        replace(widest, history=0, bar=6),
-        replace(widest, history=0, bar=6, origin=0),
-        replace(widest, history=0, bar=4, origin=0, name=min(name, 18)),
-        replace(widest, history=0, bar=0, origin=0, name=min(name, 18)),
-        replace(widest, history=0, bar=0, origin=0, forecast=0, name=min(name, 18)),
-    )
-    for widths in steps:
-        if _used_cells(widths) <= width:
-            spare = width - _used_cells(widths)
-            return replace(widths, bar=widths.bar + min(10, spare)) if widths.bar else widths
-    left = max(4, width - 4 - percent - count - 2)
-    return replace(steps[-1], name=min(name, left))
-
-
-def _used_cells(widths: _Widths) -> int:
-    columns = (
-        widths.name,
-        widths.bar,
-        widths.percent,
-        widths.count,
-        widths.origin,
-        widths.history,
-        widths.forecast,
-    )
-    return 3 + sum(cells + 1 for cells in columns if cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +74,9 @@ class MapsView(LineList):
         super().__init__(id=id)
         self._sections: tuple[MapSection, ...] = ()
         self._entries: list[_Entry] = []
-        self._widths = _Widths()
+        self._seen = MapColumns()
+        """The widths of the texts seen so far: columns never shrink, or they would jump."""
+        self._columns = MapColumns()
         self._filter = Filter()
         self._is_faults_only = False
         self.set_sections(sections, note)
@@ -179,6 +124,8 @@ class MapsView(LineList):
             return
         self._note = note
         self._sections = tuple(sections)
+        rows = [row for section in self._sections for row in section.rows]
+        self._seen = seen_columns(self._seen, rows)
         self._arrange()
 
     def set_filter(self, wanted: Filter) -> None:
@@ -230,9 +177,9 @@ class MapsView(LineList):
     def entries_changed(self) -> None:
         """Fit columns and remarks to the width and take over the maps."""
         width = self.line_width
-        widths = _column_widths(self.rows, width)
-        if widths != self._widths:
-            self._widths = widths
+        columns = columns_for(self._seen, width)
+        if columns != self._columns:
+            self._columns = columns
             self._drawn.clear()
         self._entries = [
             entry if entry.row is None else replace(entry, remark=_remark_lines(entry.row, width))
@@ -257,7 +204,7 @@ class MapsView(LineList):
         )
 
     def _numbers(self, row: MapRowView) -> list[Span]:
-        widths = self._widths
+        widths = self._columns
         spans = [Span(fit(row.symbol, 1), row.tone), Span(" ")]
         spans.append(Span(fit(row.name, widths.name)))
         if widths.bar:
@@ -268,14 +215,18 @@ class MapsView(LineList):
             # The note may run over the columns that an uncounted map has no use for.
             return [*spans, Span(" "), Span(row.origin, Tone.MUTED)]
         if widths.origin:
-            spans += [Span(" "), Span(fit(row.origin, widths.origin), Tone.MUTED)]
+            origin = row.short_origin or row.origin if widths.is_short else row.origin
+            spans += [Span(" "), Span(fit(origin, widths.origin), Tone.MUTED)]
         if widths.history:
             spans += [Span(" "), Span(sparkline(row.history, widths.history), row.tone)]
-        if widths.forecast and row.forecast:
-            spans += [Span(" "), Span(row.forecast, row.forecast_tone)]
+        forecast = row.forecast
+        if cell_len(forecast) > widths.forecast:
+            forecast = row.short_forecast or forecast
+        if widths.forecast and forecast:
+            spans += [Span(" "), Span(forecast, row.forecast_tone)]
         elif widths.forecast and not widths.history:
             # In a narrow panel the sparkline stands where no forecast is.
-            cells = min(_HISTORY_CELLS, widths.forecast)
+            cells = min(HISTORY_CELLS, widths.forecast)
             spans += [Span(" "), Span(sparkline(row.history, cells), row.tone)]
         return spans
 
@@ -307,21 +258,7 @@ class MapsView(LineList):
     def _shows(self, row: MapRowView) -> bool:
         if self._is_faults_only and not row.is_fault:
             return False
-        return self._filter.is_empty or self._filter.matches(row.text, map_fields(row))
-
-
-def map_fields(row: MapRowView) -> dict[str, str]:
-    """Return what `/field:value` looks at."""
-    remark = "".join(span.text for span in row.remark)
-    own = {
-        "name": row.name,
-        "origin": row.origin,
-        "percent": row.percent,
-        "count": row.count,
-        "forecast": row.forecast,
-        "remark": remark,
-    }
-    return own | dict(row.fields)
+        return self._filter.is_empty or self._filter.matches(row.text, row.all_fields)
 
 
 def _gutter(ground: Ground) -> Span:
@@ -329,13 +266,9 @@ def _gutter(ground: Ground) -> Span:
 
 
 def _remark_lines(row: MapRowView, width: int) -> tuple[tuple[Span, ...], ...]:
-    """Return the remark's lines; one that does not fit is wrapped and loses its tones but one."""
+    """Return the remark's lines, broken between words."""
     if not row.remark:
         return ()
     indent = Span(" " * min(_REMARK_INDENT - 1, max(0, width - 20)))
     room = max(1, width - 1 - len(indent.text))
-    if span_cells(row.remark) <= room:
-        return ((indent, *row.remark),)
-    text = "".join(span.text for span in row.remark)
-    tone = row.remark[0].tone
-    return tuple((indent, Span(line, tone)) for line in wrap_words(text, room))
+    return tuple((indent, *line) for line in wrap_spans_words(row.remark, room))

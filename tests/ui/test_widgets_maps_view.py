@@ -88,6 +88,65 @@ async def test_sections_rows_and_remarks() -> None:
         assert "▅ █ full" in shown[1]
 
 
+NARROW = replace(
+    POLICY,
+    short_origin="acct",
+    forecast="full in ≈ 12 m",
+    short_forecast="in ≈ 12 m",
+    history=(0.1, 0.5),
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "hidden"),
+    [
+        (90, ["█", "accounting", "▁▅ full in ≈ 12 m"], []),
+        (70, ["█", "accounting full in ≈ 12 m"], ["▅"]),
+        (64, ["█", "acct full in ≈ 12 m"], ["▅"]),
+        (54, ["acct full in ≈ 12 m"], ["█", "▅"]),
+        (50, ["acct in ≈ 12 m"], ["█", "▅", "full"]),
+        (40, ["acct"], ["≈"]),
+        (34, [], ["acct"]),
+    ],
+)
+async def test_what_gives_way_in_a_narrow_panel(
+    width: int, shown: list[str], hidden: list[str]
+) -> None:
+    app = MapsApp((MapSection("HASH", (replace(NARROW, ratio=0.9),)),))
+    async with app.run_test(size=(width, 6)):
+        line = lines(app)[1]
+        assert all(words in line for words in ("policy (41)", "6 %", "1,049/16,384", *shown)), line
+        assert not any(words in line for words in hidden), line
+
+
+@pytest.mark.parametrize("width", [110, 80, 60, 50])
+async def test_columns_stand_still_when_the_origin_changes(width: int) -> None:
+    counted = replace(NARROW, origin="counted", short_origin="cnt")
+    app = MapsApp((MapSection("HASH", (counted,)),))
+    async with app.run_test(size=(width, 6)):
+        before = lines(app)[1].index("≈")
+        app.maps.set_sections((MapSection("HASH", (NARROW,)),))
+        assert lines(app)[1].index("≈") == before
+        app.maps.set_sections((MapSection("HASH", (counted,)),))
+        assert lines(app)[1].index("≈") == before
+
+
+async def test_a_wrapped_remark_keeps_its_tones() -> None:
+    remark = (Span("full: too small", Tone.ERROR), Span(" ▏ 95 wanted, agent says 75", Tone.MUTED))
+    app = MapsApp((MapSection("HASH", (replace(FULL, remark=remark),)),))
+    async with app.run_test(size=(30, 6)):
+        first, second = lines(app)[2:4]
+        assert first.strip("▌ ") == "full: too small ▏ 95"
+        assert second.strip("▌ ") == "wanted, agent says 75"
+        colours = {
+            segment.text.strip(): segment.style.color
+            for y in (2, 3)
+            for segment in app.maps.render_line(y)
+            if segment.style is not None
+        }
+        assert colours["full: too small"] != colours["wanted, agent says 75"]
+
+
 async def test_unknown_is_drawn_as_unknown() -> None:
     app = MapsApp()
     async with app.run_test(size=(100, 10)):

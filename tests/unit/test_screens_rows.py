@@ -114,7 +114,7 @@ def test_unknown_is_not_zero_and_denied_is_not_missing() -> None:
     denied = node_row(summary(samples.denied()), NOW, 60.0)
     assert cell(denied, "missing") == "?"
     assert cell(denied, "agent") == "? denied"
-    assert cell(denied, "worst_map").startswith("needs create pods/exec")
+    assert cell(denied, "worst_map") == "denied"
     assert cell(denied, "age") == "–"
     unread = replace(samples.healthy(2), maps=Reading.unknown(clean("")), swept_at=None)
     assert cell(node_row(summary(unread), NOW, 60.0), "worst_map") == "not read yet"
@@ -165,8 +165,7 @@ def test_full_map_says_what_the_agent_believes_and_whether_it_leaked() -> None:
     assert row.count == "64/64"
     assert row.forecast == "full"
     assert "".join(span.text for span in row.remark) == (
-        "agent says 75, 95 wanted, no duplicates: too small, not leaked,"
-        " sync fails: 10 map sync errors"
+        "full: too small, not leaked ▏ 95 wanted, agent says 75 ▏ sync fails: 10 map sync errors"
     )
 
 
@@ -176,7 +175,9 @@ def test_forecast_shows_its_window_and_uncounted_maps_the_key_that_counts() -> N
     row = map_row(filling[0])
     assert row.forecast == "full in ≈ 4 m"
     assert "by the trend of 30 m" in "".join(span.text for span in row.remark)
-    assert "61,100 duplicates: leaked" in "".join(span.text for span in row.remark)
+    assert "leaked: 61,100 of 61,203 entries are copies" in "".join(
+        span.text for span in row.remark
+    )
     unread = map_row(samples.lru_map("cilium_ct4_global", None, 65_536))
     assert (unread.symbol, unread.ratio, unread.count) == ("?", None, "?/65,536")
     assert unread.origin == "not counted: c"

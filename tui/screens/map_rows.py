@@ -7,11 +7,12 @@ from enum import StrEnum
 
 from tui.model.maps import CountOrigin, MapKind, MapUsage
 from tui.screens import wording
-from tui.screens.map_words import map_remarks, map_trouble
+from tui.screens.map_words import MapTrouble, map_trouble, remark_parts
 from tui.screens.marks import SEVERITY_TONES, severity_mark
 from tui.screens.node_rows import map_tone
 from tui.screens.severity import Severity
-from widgets.map_rows import MapRowView, MapSection
+from widgets.grid_rows import natural_key
+from widgets.map_rows import MAP_FIELDS, MapRowView, MapSection
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone
 
@@ -19,6 +20,26 @@ _EASY_SECTIONS = (
     ("HASH: a full map refuses entries", False),
     ("LRU: a full map evicts", True),
 )
+
+
+_SHORT_ORIGINS = {
+    CountOrigin.ACCOUNTING: "acct",
+    CountOrigin.COUNTED: "cnt",
+    CountOrigin.METRIC: "met",
+}
+MAP_ROW_FIELDS = (
+    *MAP_FIELDS,
+    "status",
+    "entries",
+    "max",
+    "wanted",
+    "agent",
+    "copies",
+    "kind",
+    "map",
+    "note",
+)
+"""What `/field:value` can name in the Maps panel."""
 
 
 class MapSort(StrEnum):
@@ -68,21 +89,22 @@ def _ordered(
         MapSort.MEMORY: lambda usage: usage.memory_bytes,
     }
     if sort is MapSort.NAME:
-        chosen.sort(key=lambda usage: str(usage.name))
+        chosen.sort(key=lambda usage: natural_key(usage.name))
     elif sort is not MapSort.WORST:
         number = numbers[sort]
         chosen.sort(key=lambda usage: -1.0 if (n := number(usage)) is None else n, reverse=True)
     return chosen[::-1] if is_reversed else chosen
 
 
-def _place(usage: MapUsage) -> tuple[int, float, str]:
+def _place(usage: MapUsage) -> tuple[int, float, object]:
     """Sort troubles first, then the fullest, then the unknown, then what can't fill."""
     trouble = map_trouble(usage)
     if trouble is not None:
-        return (int(trouble[0]), -(usage.ratio or 0.0), usage.name)
+        return (int(trouble[0]), -(usage.ratio or 0.0), natural_key(usage.name))
     if usage.ratio is not None:
-        return (4, -usage.ratio, usage.name)
-    return (6 if usage.kind in (MapKind.ARRAY, MapKind.OTHER) else 5, 0.0, usage.name)
+        return (4, -usage.ratio, natural_key(usage.name))
+    place = 6 if usage.kind in (MapKind.ARRAY, MapKind.OTHER) else 5
+    return (place, 0.0, natural_key(usage.name))
 
 
 def map_name(usage: MapUsage) -> str:
@@ -110,9 +132,29 @@ def map_row(usage: MapUsage) -> MapRowView:
         SEVERITY_TONES[trouble[0]] if trouble is not None else Tone.MUTED,
         usage.trend.ratios,
         _remark(usage),
-        {"kind": usage.kind.value, "map": usage.name, "note": usage.note},
-        is_fault=trouble is not None,
+        _fields(usage, trouble),
+        trouble is not None,
+        _SHORT_ORIGINS.get(usage.origin, "") if usage.entries is not None else "",
+        "" if usage.is_full else forecast_words(usage).removeprefix("full "),
     )
+
+
+def _fields(usage: MapUsage, trouble: MapTrouble | None) -> dict[str, str]:
+    unknown = Severity.UNKNOWN.name if usage.entries is None else "ok"
+    numbers = {
+        "entries": usage.entries,
+        "max": usage.max_entries,
+        "wanted": usage.wanted_entries,
+        "agent": usage.agent_entries,
+        "copies": usage.duplicate_entries,
+    }
+    return {
+        "status": (unknown if trouble is None else trouble[0].name).lower(),
+        "kind": usage.kind.value,
+        "map": usage.name,
+        "note": usage.note,
+        **{name: "" if number is None else str(number) for name, number in numbers.items()},
+    }
 
 
 def origin_words(usage: MapUsage) -> str:
@@ -148,7 +190,14 @@ def _remark(usage: MapUsage) -> tuple[Span, ...]:
         and usage.agent_entries != usage.entries
     )
     window = window_words(usage)
-    if map_trouble(usage) is None and not is_odd and not window:
+    trouble = map_trouble(usage)
+    if trouble is None and not is_odd and not window:
         return ()
-    words = ", ".join(filter(None, (map_remarks(usage), window)))
-    return (Span(words, Tone.MUTED),) if words else ()
+    verdict, numbers, fails = remark_parts(usage)
+    head, *others = (verdict, numbers, fails) if verdict else (fails, numbers)
+    rest = [part for part in (*others, window) if part]
+    tone = Tone.MUTED if trouble is None else SEVERITY_TONES[trouble[0]]
+    divider = f" {symbols().divider} "
+    if not head:
+        return (Span(divider.join(rest), Tone.MUTED),) if rest else ()
+    return (Span(head, tone), *(Span(f"{divider}{part}", Tone.MUTED) for part in rest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tui.model.maps import MapUsage
 from tui.screens import wording
 from tui.screens.severity import Rank, Severity
+from widgets.symbols import symbols
 
 NEARLY_FULL_RATIO = 0.9
 SOON_FULL_SECONDS = 3_600.0
@@ -12,7 +13,11 @@ HALF_FULL_RATIO = 0.5
 """Below it a short trend is shown in the Maps panel, and is no reason to wake somebody."""
 
 
-def map_trouble(usage: MapUsage) -> tuple[Severity, Rank, str] | None:
+MapTrouble = tuple[Severity, Rank, str]
+"""How bad, of which rank, and in words."""
+
+
+def map_trouble(usage: MapUsage) -> MapTrouble | None:
     """Return what is wrong with a map, in words, or None."""
     if usage.is_full:
         wanted = (
@@ -44,25 +49,34 @@ def _filling_words(usage: MapUsage) -> str | None:
 
 def map_remarks(usage: MapUsage) -> str:
     """Return what else is known of a map: leak or too small, and what the agent believes."""
-    remarks = []
-    if usage.agent_entries is not None and usage.agent_entries != usage.entries:
-        remarks.append(f"agent says {wording.count(usage.agent_entries)}")
+    return f" {symbols().divider} ".join(filter(None, remark_parts(usage)))
+
+
+def remark_parts(usage: MapUsage) -> tuple[str, str, str]:
+    """Return the verdict, the numbers beside the kernel's, and why the agent can't write."""
+    numbers = []
     if usage.wanted_entries is not None:
-        remarks.append(f"{wording.count(usage.wanted_entries)} wanted")
-    verdict = map_verdict(usage)
-    if verdict:
-        remarks.append(verdict)
-    if usage.sync_failure:
-        remarks.append(f"sync fails: {wording.cut(usage.sync_failure)}")
-    return ", ".join(remarks)
+        numbers.append(f"{wording.count(usage.wanted_entries)} wanted")
+    if usage.agent_entries is not None and usage.agent_entries != usage.entries:
+        numbers.append(f"agent says {wording.count(usage.agent_entries)}")
+    fails = f"sync fails: {wording.cut(usage.sync_failure)}" if usage.sync_failure else ""
+    return map_verdict(usage), ", ".join(numbers), fails
 
 
 def map_verdict(usage: MapUsage) -> str:
-    """Return whether a backend map leaked or is too small, where its duplicates are known."""
+    """Return whether a map leaked or is too small, as far as copies and wanted entries tell."""
+    is_too_small = usage.wanted_entries is not None and usage.wanted_entries > usage.max_entries
     if usage.duplicate_entries:
-        return f"{wording.count(usage.duplicate_entries)} duplicates: leaked"
-    if usage.duplicate_entries == 0 and usage.is_full:
-        return "no duplicates: too small, not leaked"
+        copies = wording.count(usage.duplicate_entries)
+        if usage.entries is None:
+            return f"leaked: {copies} entries are copies of others"
+        return f"leaked: {copies} of {wording.count(usage.entries)} entries are copies of others"
+    if usage.is_full and usage.duplicate_entries == 0:
+        if is_too_small or usage.wanted_entries is None:
+            return "full: too small, not leaked"
+        return "full: no copies, but more entries than wanted"
+    if is_too_small:
+        return "full: too small" if usage.is_full else "too small"
     return ""
 
 

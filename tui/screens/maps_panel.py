@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tui.model.maps import MapUsage
+from tui.model.names import NodeUid
 from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.details import Detail, map_detail
 from tui.screens.fleet import NodeSummary
-from tui.screens.map_rows import MapRows, MapSort
+from tui.screens.map_rows import MAP_ROW_FIELDS, MapRows, MapSort
 from tui.screens.map_words import map_trouble
 from tui.screens.marks import counts_badge, joined
 from tui.screens.notes import NO_NODE, section_note
@@ -29,6 +30,7 @@ class MapsPanel(Panel):
     def __init__(self) -> None:
         self.view = MapsView(id=f"panel-{self.key}")
         self._rows = MapRows()
+        self._node: NodeUid | None = None
         self._maps: tuple[MapUsage, ...] = ()
         self._note: StateNote | None = None
         self._sort = MapSort.WORST
@@ -44,7 +46,7 @@ class MapsPanel(Panel):
     @property
     def filter_fields(self) -> tuple[str, ...]:
         """The parts of a map's row."""
-        return ("name", "origin", "percent", "count", "kind", "map", "note")
+        return MAP_ROW_FIELDS
 
     @property
     def description(self) -> str:
@@ -67,17 +69,22 @@ class MapsPanel(Panel):
         return None if row is None else row.key
 
     def show(self, node: NodeSummary | None, board: Board) -> None:
-        """Show the node's maps."""
+        """Show the node's maps; the cursor starts anew on another node's."""
+        shown, self._node = self._node, None if node is None else node.uid
+        self._read(node, board)
+        self._draw()
+        if shown != self._node:
+            self.view.reset_cursor()
+
+    def _read(self, node: NodeSummary | None, board: Board) -> None:
         if node is None:
             self._maps, self._note = (), NO_NODE
-            self._draw()
             return
         reading = node.facts.maps
         note = section_note(node, reading, board.now, board.stale_seconds)
         if note is None and not reading.value:
             note = StateNote(NoteKind.EMPTY, "the agent pins no map")
         self._maps, self._note = reading.value or (), note
-        self._draw()
 
     def _draw(self) -> None:
         wanted = (self._maps, self._note, self._sort, self._is_reversed)
