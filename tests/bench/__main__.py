@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import lbmaps, startup, sweep
+from tests.bench import intake, lbmaps, screen, startup, sweep
 from tests.bench.measure import say
 
-SECTIONS = {"startup": startup.measure, "maps": lbmaps.measure, "sweep": sweep.measure}
+SECTIONS = {
+    "startup": startup.measure,
+    "maps": lbmaps.measure,
+    "intake": intake.measure,
+    "screen": screen.measure,
+    "sweep": sweep.measure,
+}
 
 
 def main() -> None:

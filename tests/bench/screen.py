@@ -1,0 +1,52 @@
+"""From a key to the paint, with 5,000 nodes on screen."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from dataclasses import replace
+
+from tests.bench.measure import heading, ratio, say
+from tests.ui import app_samples as samples
+from tests.ui.app_pilot import HandApp, opened
+from tui.model.names import NodeName, NodeUid
+from tui.model.snapshot import NodeFacts, Snapshot
+
+NODES = 5_000
+KEYS = ("j", "k", "pagedown", "pageup")
+PRESSES = 30
+
+
+def measure() -> None:
+    """Print the cost of a key."""
+    heading(f"key to paint, {NODES:,} nodes", "<= 16 ms CPU, p95 <= 50 ms")
+    taken = sorted(asyncio.run(_pressed()))
+    median = statistics.median(taken)
+    p95 = taken[int(len(taken) * 0.95)]
+    say(f"  {'CPU of a key, test harness included':<44} median {median:6.1f} ms, p95 {p95:.1f} ms")
+    ratio("median / 16 ms", median / 16, "<= 1", median <= 16)
+    ratio("p95 / 50 ms", p95 / 50, "<= 1", p95 <= 50)
+
+
+def _snapshot() -> Snapshot:
+    nodes = [_renamed(samples.healthy(1), number) for number in range(NODES)]
+    return replace(samples.incident(), nodes={facts.node.uid: facts for facts in nodes})
+
+
+def _renamed(facts: NodeFacts, number: int) -> NodeFacts:
+    uid, name = NodeUid(f"uid-{number}"), NodeName(f"node-{number}")
+    return replace(facts, node=replace(facts.node, uid=uid, name=name))
+
+
+async def _pressed() -> list[float]:
+    app = HandApp(_snapshot())
+    taken = []
+    async with app.run_test(size=(160, 50)) as pilot:
+        await opened(pilot)
+        for number in range(PRESSES):
+            started = time.process_time()
+            await pilot.press(KEYS[number % len(KEYS)])
+            await pilot.pause()
+            taken.append((time.process_time() - started) * 1e3)
+    return taken
