@@ -13,9 +13,11 @@ from typing import ClassVar
 
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 
 from widgets.state_note import StateNote, note_spans, note_strips
+from widgets.symbols import ASCII, symbols
 from widgets.text import blank, strip_of
 from widgets.tones import TONE_CLASSES, TONE_CSS, Ground, Palette
 
@@ -42,6 +44,13 @@ class LineCache:
         strip = draw()
         self._lines[key] = (entry, strip)
         return strip
+
+
+class AsciiScrollBar(ScrollBarRender):
+    """A scroll bar of whole cells: Textual's ends are eighths of a block."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class LineScroll(ScrollView):
@@ -128,6 +137,12 @@ class LineScroll(ScrollView):
         self._palette.clear()
         self.redraw()
         super().notify_style_update()
+
+    def on_mount(self) -> None:
+        """Draw the scroll bar with what the terminal can draw."""
+        if symbols() is ASCII:
+            bar = self.vertical_scrollbar
+            bar.renderer = AsciiScrollBar  # type: ignore[misc]  # Textual's documented way
 
     def on_resize(self) -> None:
         """Fit the lines to the new size."""

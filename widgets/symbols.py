@@ -94,16 +94,29 @@ ASCII = Symbols(
     spark_parts="_.-=*#",
 )
 
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 _ASCII_TERMINALS = frozenset({"dumb", "vt52", "vt100", "vt102", "vt220", "unknown"})
 
 
 def choose_symbols(encoding: str | None, environment: Mapping[str, str]) -> Symbols:
-    """Return the symbols a terminal can draw, by its encoding and `TERM`."""
+    """Return the symbols a terminal can draw, by its encoding, locale and `TERM`."""
     if (encoding or "").lower().replace("-", "") not in ("utf8", "utf8sig", "utf16", "utf32"):
         return ASCII
-    if environment.get("TERM", "") in _ASCII_TERMINALS:
+    if environment.get("TERM", "") in _ASCII_TERMINALS or not _is_utf8_locale(environment):
         return ASCII
     return UNICODE
+
+
+def _is_utf8_locale(environment: Mapping[str, str]) -> bool:
+    """Return whether the locale that was asked for writes UTF-8; no locale at all may.
+
+    Python writes UTF-8 in the C locale too, and sets `LC_CTYPE` to one of its own (PEP 538, 540).
+    """
+    names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    if environment.get("LC_CTYPE") in _COERCED and environment.get("LANG"):
+        names.remove("LC_CTYPE")
+    asked = next(filter(None, (environment.get(name) for name in names)), "")
+    return not asked or asked.lower().replace("-", "").partition("@")[0].endswith("utf8")
 
 
 class _Chosen:

@@ -78,7 +78,7 @@ def segments(
     spans: Iterable[Span], palette: Palette, ground: Ground = Ground.PLAIN
 ) -> list[Segment]:
     """Return the spans in the colours of their tones."""
-    return [Segment(span.text, palette.style(span.tone, ground)) for span in spans if span.text]
+    return [Segment(span.text, palette.style_of(span, ground)) for span in spans if span.text]
 
 
 def strip_of(

@@ -76,18 +76,21 @@ TONE_CSS = """
     .tone--stale { color: $foreground-muted; text-style: italic; }
     .tone--badge { color: $foreground; background: $primary-muted; text-style: bold; }
     .tone--alert { color: $text; background: $error; text-style: bold; }
-    .tone--context-1 { color: $text; background: $primary; text-style: bold; }
-    .tone--context-2 { color: $text; background: $secondary; text-style: bold; }
-    .tone--context-3 { color: $text; background: $accent; text-style: bold; }
-    .tone--context-4 { color: $text; background: $success; text-style: bold; }
-    .tone--context-5 { color: $text; background: $success-darken-3; text-style: bold; }
-    .tone--context-6 { color: $text; background: $accent-darken-3; text-style: bold; }
+    .tone--context-1 { color: #ffffff; background: #1d4ed8; text-style: bold; }
+    .tone--context-2 { color: #ffffff; background: #6d28d9; text-style: bold; }
+    .tone--context-3 { color: #ffffff; background: #0e7490; text-style: bold; }
+    .tone--context-4 { color: #ffffff; background: #4338ca; text-style: bold; }
+    .tone--context-5 { color: #ffffff; background: #0369a1; text-style: bold; }
+    .tone--context-6 { color: #ffffff; background: #155e75; text-style: bold; }
     .ground--plain { color: $foreground; }
     .ground--cursor { background: $primary 35%; text-style: bold; }
     .ground--cursor-blurred { background: $primary 15%; }
     .ground--header { background: $panel; }
 """
-"""Colours of tones and grounds; a widget puts it before its own `DEFAULT_CSS`."""
+"""Colours of tones and grounds; a widget puts it before its own `DEFAULT_CSS`.
+
+The contexts' are blue, violet or teal in every theme: red, amber and green mean severity.
+"""
 
 _CONTEXT_TONES = (
     Tone.CONTEXT_1,
@@ -97,6 +100,12 @@ _CONTEXT_TONES = (
     Tone.CONTEXT_5,
     Tone.CONTEXT_6,
 )
+_COLOURLESS = {
+    Tone.ERROR: Style(bold=True, reverse=True),
+    Tone.ALERT: Style(bold=True, reverse=True),
+    Tone.WARNING: Style(bold=True, underline=True),
+}
+"""What tells harm where there are no colours."""
 _FILLED = frozenset({Tone.BADGE, Tone.ALERT, *_CONTEXT_TONES})
 
 
@@ -142,9 +151,19 @@ class Palette:
             style = self._styles[key] = self._mix(tone, ground)
         return style
 
+    def style_of(self, span: Span, ground: Ground = Ground.PLAIN) -> Style:
+        """Return the style of a span; a bar stays as it is where harm is told by reversing."""
+        is_reversed = span.tone is Tone.ERROR and self._widget.app.no_color
+        if is_reversed and not any(map(str.isalnum, span.text)) and len(span.text.strip()) > 1:
+            return self.style(Tone.STRONG, ground)
+        return self.style(span.tone, ground)
+
     def _mix(self, tone: Tone, ground: Ground) -> Style:
         component = self._widget.get_component_rich_style
         tone_style = component(f"tone--{tone}")
+        if self._widget.app.no_color and tone in _COLOURLESS:
+            # Grey of a red is darker than grey of a green: harm would be the least of all.
+            tone_style = component(f"tone--{Tone.STRONG}") + _COLOURLESS[tone]
         if ground is Ground.PLAIN or tone in _FILLED:
             return tone_style
         behind = component(f"ground--{ground}")

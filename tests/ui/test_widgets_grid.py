@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -15,7 +16,9 @@ from textual.strip import Strip
 from widgets.filters import Filter, compile_filter
 from widgets.grid import Grid
 from widgets.grid_rows import GridColumn, GridRow
+from widgets.line_scroll import AsciiScrollBar
 from widgets.state_note import NoteKind, StateNote
+from widgets.symbols import ASCII, UNICODE, use_symbols
 from widgets.tones import Ground, Span, Tone
 
 COLUMNS = (
@@ -251,6 +254,24 @@ async def test_the_scroll_bar_takes_no_column_by_surprise() -> None:
         await pilot.pause()
         assert lines(app)[1].endswith("0/32")
         assert app.grid.line_width == 60
+
+
+async def test_with_ascii_symbols_everything_is_ascii() -> None:
+    use_symbols(ASCII)
+    try:
+        app = GridApp([replace(row, cells=("+", *row.cells[1:])) for row in rows(2_000)])
+        async with app.run_test(size=(60, 13)) as pilot:
+            await pilot.press("space", "s", *["pagedown"] * 7)
+            app.grid.set_filter(a_filter("node"))
+            await pilot.pause()
+            shown = app.export_screenshot(simplify=True)
+            bars = app.grid.vertical_scrollbar.render()
+            assert isinstance(bars, AsciiScrollBar)
+            assert "".join(lines(app)).isascii()
+            assert "sorted by NODE ^" in app.grid.description
+            assert "▁" not in shown
+    finally:
+        use_symbols(UNICODE)
 
 
 async def test_wide_characters_keep_the_columns() -> None:

@@ -6,7 +6,7 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.events import Paste
 from textual.message import Message
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from widgets.command_line import CommandLine
 from widgets.detail import DetailView
@@ -181,6 +181,54 @@ async def test_command_line_remembers_by_prefix() -> None:
         assert app.command.text == "two"
         await pilot.press("down")
         assert app.command.text == ""
+
+
+def answer(app: LinesApp) -> str:
+    return str(app.command.query_one("#answer", Static).render())
+
+
+async def test_a_long_answer_stands_above_the_input_and_its_end_is_read() -> None:
+    app = LinesApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.command.open(":", "x")
+        await pilot.pause()
+        names = ", ".join(f"name{number}" for number in range(12))
+        app.command.show_error(f"unknown command x: {names}")
+        await pilot.pause()
+        assert answer(app).endswith("name11")
+        assert app.command.region.height == 3
+        assert app.command.query_one(Input).region.width > 70
+        app.command.show_error("word " * 200)
+        await pilot.pause()
+        assert app.command.region.height == 4
+        assert answer(app).endswith("…")
+        await pilot.resize_terminal(60, 24)
+        await pilot.pause()
+        assert max(map(len, answer(app).splitlines())) <= 58
+        app.command.show_error("too short")
+        await pilot.pause()
+        assert app.command.region.height == 1
+
+
+async def test_fast_keys_leave_no_answer_to_what_stood_there_before() -> None:
+    app = LinesApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.command.open("/")
+        early = CommandLine.Changed(app.command, "/", "missing:>")
+        await pilot.press(*"missing:>5")
+        assert early.text == "missing:>5"
+
+
+async def test_many_candidates_are_listed_with_how_many_more() -> None:
+    app = LinesApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        names = [f"svc shop/service-{number}" for number in range(40)]
+        app.command.open(":", completer=lambda _: names)
+        await pilot.press("s", "tab")
+        await pilot.pause()
+        assert answer(app).startswith("shop/service-0  shop/service-1")
+        assert answer(app).endswith(" more")
+        assert len(answer(app).splitlines()) <= 2
 
 
 async def test_command_line_completes() -> None:

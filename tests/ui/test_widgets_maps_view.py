@@ -10,8 +10,8 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 
 from widgets.filters import Filter, compile_filter
-from widgets.map_rows import MapRowView, MapSection
-from widgets.maps_view import MAP_FIELDS, MapsView
+from widgets.map_rows import MAP_FIELDS, MapRowView, MapSection
+from widgets.maps_view import MapsView
 from widgets.state_note import NoteKind, StateNote
 from widgets.tones import Span, Tone
 
@@ -145,6 +145,25 @@ async def test_a_wrapped_remark_keeps_its_tones() -> None:
             if segment.style is not None
         }
         assert colours["full: too small"] != colours["wanted, agent says 75"]
+
+
+async def test_without_colours_harm_is_the_strongest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = MapsApp()
+    async with app.run_test(size=(100, 10)):
+        styles = {
+            segment.text.strip(): segment.style
+            for y in (1, 3)
+            for segment in app.maps.render_line(y)
+            if segment.style is not None
+        }
+        assert styles["100 %"].reverse
+        assert styles["100 %"].bold
+        assert styles["✖"].reverse
+        assert not styles["█" * 20].reverse
+        assert styles["█" * 20].bold
+        assert not styles["6 %"].reverse
+        assert not styles["6 %"].bold
 
 
 async def test_unknown_is_drawn_as_unknown() -> None:

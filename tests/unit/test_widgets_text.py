@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from time import process_time
 
 import pytest
@@ -24,7 +25,7 @@ from widgets.text import (
     wrap_spans_words,
     wrap_words,
 )
-from widgets.tones import Span, context_tone
+from widgets.tones import TONE_CSS, Span, context_tone
 
 TEXTS = st.one_of(
     st.text(max_size=30).map(clean),
@@ -187,6 +188,30 @@ def test_symbols_follow_the_terminal(encoding: str | None, term: str, expected: 
     assert choose_symbols(encoding, {"TERM": term}) is expected
 
 
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ({}, UNICODE),
+        ({"LANG": "de_DE.UTF-8"}, UNICODE),
+        ({"LANG": "en_US.utf8"}, UNICODE),
+        ({"LANG": "C.UTF-8"}, UNICODE),
+        ({"LC_CTYPE": "C.UTF-8"}, UNICODE),
+        ({"LANG": "C"}, ASCII),
+        ({"LANG": "POSIX"}, ASCII),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, ASCII),
+        ({"LANG": "de_DE.ISO-8859-1"}, ASCII),
+        ({"LANG": "de_DE.UTF-8@euro"}, UNICODE),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "C"}, ASCII),
+        ({"LANG": "C", "LC_ALL": "C.UTF-8"}, UNICODE),
+        ({"LANG": "en_US.UTF-8", "LC_CTYPE": "POSIX"}, ASCII),
+    ],
+)
+def test_symbols_follow_the_locale_that_was_asked_for(
+    locale: dict[str, str], expected: object
+) -> None:
+    assert choose_symbols("utf-8", {"TERM": "xterm", **locale}) is expected
+
+
 def test_symbols_are_chosen_for_all_widgets() -> None:
     try:
         use_symbols(ASCII)
@@ -199,3 +224,12 @@ def test_symbols_are_chosen_for_all_widgets() -> None:
 def test_a_context_keeps_its_tone() -> None:
     assert context_tone("prod-eu-1") is context_tone("prod-eu-1")
     assert len({context_tone(f"c{n}") for n in range(50)}) > 3
+
+
+def test_no_context_looks_like_a_severity() -> None:
+    grounds = re.findall(r"tone--context-\d {[^}]*background: (#\w{6})", TONE_CSS)
+    assert len(set(grounds)) == 6
+    for ground in grounds:
+        red, green, blue = (int(ground[at : at + 2], 16) for at in (1, 3, 5))
+        assert blue > green
+        assert blue > 1.5 * red
