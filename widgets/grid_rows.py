@@ -57,14 +57,18 @@ class GridRow:
         return "  ".join(filter(None, (text_of(cell) for cell in self.cells)))
 
 
-_DIGITS = re.compile(r"(\d+)")
+_DIGITS = re.compile(r"0*(\d+)", re.ASCII)
 
 
 @lru_cache(maxsize=32_768)
-def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
-    """Return a key that orders `node-2` before `node-10`."""
-    return tuple(
-        (0, int(part[:18])) if part.isdecimal() else (1, part)
-        for part in _DIGITS.split(text.casefold())
-        if part
-    )
+def natural_key(text: str) -> str:
+    """Return a text that orders `node-2` before `node-10`.
+
+    A number is preceded by how many digits it has; one text compares faster than many parts.
+    """
+    return _DIGITS.sub(_with_length, text.casefold())
+
+
+def _with_length(number: re.Match[str]) -> str:
+    digits = number[1]
+    return f"{min(len(digits), 999):03}{digits}"

@@ -96,7 +96,7 @@ def _ordered(
     return chosen[::-1] if is_reversed else chosen
 
 
-def _place(usage: MapUsage) -> tuple[int, float, object]:
+def _place(usage: MapUsage) -> tuple[int, float, str]:
     """Sort troubles first, then the fullest, then the unknown, then what can't fill."""
     trouble = map_trouble(usage)
     if trouble is not None:
