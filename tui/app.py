@@ -20,7 +20,14 @@ from textual.widgets import Static
 
 from tui.keymap import Scope
 from tui.screens.bindings import bindings_of
-from widgets.symbols import ASCII, UNICODE, choose_symbols, stdout_encoding, use_symbols
+from widgets.symbols import (
+    ASCII,
+    UNICODE,
+    choose_symbols,
+    stdout_encoding,
+    symbols,
+    use_symbols,
+)
 
 if TYPE_CHECKING:
     from tui.screens.board import Controls, SnapshotBox
@@ -51,6 +58,7 @@ class CiltopApp(App[None]):
     CSS_PATH: ClassVar[list[str | PurePath]] = [str(resources.files("styles") / "screens.tcss")]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette_commands}
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.EVERYWHERE)
+    NOTIFICATION_TIMEOUT = 3.0
 
     def __init__(
         self,
@@ -63,6 +71,7 @@ class CiltopApp(App[None]):
         is_ascii = settings.is_ascii
         asked = choose_symbols(stdout_encoding(), os.environ)
         use_symbols(asked if is_ascii is None else ASCII if is_ascii else UNICODE)
+        self.set_class(symbols() is ASCII, "-ascii")
         self._open_feed = open_feed
         self._clock = clock
         self._dashboard: Dashboard | None = None
@@ -91,6 +100,8 @@ class CiltopApp(App[None]):
         self.set_interval(POLL_SECONDS, dashboard.take_snapshot)
         self.set_interval(TICK_SECONDS, dashboard.tick)
         self.call_after_refresh(controls.start)
+        if self._settings.theme not in self.available_themes:
+            dashboard.say(f"no theme {self._settings.theme}; :theme and tab list them", "warning")
 
     @property
     def is_open(self) -> bool:

@@ -39,6 +39,8 @@ class TabStripView:
     """In front of the tabs, such as the node's name."""
     right: tuple[Span, ...] = ()
     """Right-aligned, such as `counted 2 s ago`; dropped first when the line is narrow."""
+    is_right_kept: bool = False
+    """Whether titles of tabs give way to the right text, which then says what is hidden."""
     is_ruled: bool = False
     """Whether the empty cells are a ruled line, which separates panels without a border."""
 
@@ -98,7 +100,10 @@ class TabStrip(Widget):
         width = self.size.width
         left = span_cells(self._view.left) + 1
         right = span_cells(self._view.right) + 2 if self._view.right else 0
-        for is_short, with_right in ((False, True), (False, False), (True, True), (True, False)):
+        steps = [(False, True), (False, False), (True, True), (True, False)]
+        if self._view.is_right_kept:
+            steps = [(False, True), (True, True), (True, False)]
+        for is_short, with_right in steps:
             tabs = self._spans(is_short=is_short)
             used = left + sum(span_cells(spans) for _, spans in tabs)
             if used + (right if with_right else 0) <= width:

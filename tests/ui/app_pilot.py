@@ -47,12 +47,13 @@ class HandApp(CiltopApp):
         *,
         theme: str = "textual-dark",
         screenshots: Path = Path("screenshots"),
+        is_ascii: bool = False,
     ) -> None:
         self.box = Mailbox()
         self.hands = HandControls()
         self.now = samples.NOW if snapshot is None else snapshot.taken_at
         settings = AppSettings(
-            is_read_only=True, screenshots=screenshots, theme=theme, is_ascii=False
+            is_read_only=True, screenshots=screenshots, theme=theme, is_ascii=is_ascii
         )
         super().__init__(lambda: (self.box, self.hands), settings, lambda: self.now)
         if snapshot is not None:

@@ -13,6 +13,7 @@ from tui.model.snapshot import NodeFacts
 from tui.screens import focus_teller, live_screen
 from tui.screens.faults import Fault, node_faults
 from tui.screens.maps_panel import MapsPanel
+from widgets.symbols import UNICODE, use_symbols
 
 SIZES = [(80, 24), (120, 30), (160, 50)]
 
@@ -22,7 +23,8 @@ async def test_home_shows_the_incident_at_every_size(size: tuple[int, int]) -> N
     app = HandApp(samples.incident())
     async with app.run_test(size=size) as pilot:
         text = await settled(pilot)
-    assert "node-3: 16 of 32 Service frontends missing" in text
+    assert "frontends missing ▏" in text
+    assert "too small" in text.splitlines()[1]
     assert "▌✖ node-3" in text
     assert "64/64" in text
     assert "READ-ONLY" in text
@@ -42,7 +44,7 @@ async def test_cursor_keys_choose_the_node_and_tell_the_collector_once_they_rest
 ) -> None:
     monkeypatch.setattr(focus_teller, "REST_SECONDS", 60.0)
     app = HandApp(samples.incident())
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=(160, 50)) as pilot:
         await settled(pilot)
         await pilot.press("j", "down")
         text = await settled(pilot)
@@ -55,7 +57,7 @@ async def test_cursor_keys_choose_the_node_and_tell_the_collector_once_they_rest
     assert "node-1 ▏ 10.0.3.1 ▏ 1.11.7" in text
 
 
-async def test_cursor_follows_the_worst_node_until_all_nodes_were_read() -> None:
+async def test_cursor_follows_the_worst_node_until_the_person_moves_it() -> None:
     snapshot = samples.incident()
     unread = {
         uid: replace(samples.healthy(number), swept_at=None)
@@ -69,6 +71,27 @@ async def test_cursor_follows_the_worst_node_until_all_nodes_were_read() -> None
         app.show(snapshot)
         await settled(pilot)
         assert chosen(app) == "node-3"
+        worst = replace(snapshot, nodes={**snapshot.nodes, samples.uid(2): worse()})
+        app.show(worst)
+        text = await settled(pilot)
+        assert chosen(app) == "node-2"
+        assert "node-2 ▏ 10.0.3.2" in text or "─ node-2 " in text
+        await pilot.press("j")
+        app.show(snapshot)
+        await settled(pilot)
+        assert chosen(app) == "node-3"
+        await pilot.press("k")
+        app.show(worst)
+        await settled(pilot)
+        assert chosen(app) == "node-3"
+
+
+async def test_opened_panel_keeps_its_node_once_all_nodes_were_read() -> None:
+    snapshot = samples.incident()
+    app = HandApp(snapshot)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
         app.show(replace(snapshot, nodes={**snapshot.nodes, samples.uid(2): worse()}))
         await settled(pilot)
         assert chosen(app) == "node-3"
@@ -103,7 +126,7 @@ async def test_cursor_stays_on_its_node_when_the_order_changes() -> None:
         ("2", "16 of 32 frontends missing: default/echo"),
         ("3", "CONFIG_INET_DIAG_DESTROY"),
         ("4", "16 of 32 Service frontends missing"),
-        ("5", "×11 in 1 s at agent start"),
+        ("5", "ERROR ×11"),
     ],
 )
 @pytest.mark.parametrize("size", SIZES)
@@ -158,13 +181,13 @@ async def test_full_screen_gives_the_focused_panel_all_room_and_escape_gives_it_
 
 async def test_markup_in_a_log_line_is_shown_as_it_is() -> None:
     app = HandApp(samples.incident())
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=(160, 50)) as pilot:
         assert "CT: Map insertion failed [/b] red" in await settled(pilot)
 
 
 async def test_levels_key_shows_all_levels_and_back() -> None:
     app = HandApp(samples.incident())
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=(160, 50)) as pilot:
         assert "Daemon initialised" not in await settled(pilot)
         await pilot.press("l")
         text = await settled(pilot)
@@ -197,7 +220,8 @@ async def test_row_opens_with_all_that_proves_it_and_escape_comes_back() -> None
         text = await settled(pilot)
         assert "node-3: lb4_backends_v2" in text
         assert "the agent says 75" in text
-        assert "kubectl exec -n kube-system cilium-00003 -c cilium-agent -- bpftool" in text
+        assert "kubectl --context prod-eu-1 -n kube-system exec cilium-00003" in text
+        assert "globals/cilium_lb4_backends_v2" in text
         await pilot.press("escape")
         assert app.screen is app.home
 
@@ -246,6 +270,128 @@ async def test_count_key_asks_for_the_map_under_the_cursor() -> None:
     assert app.hands.calls[-1] == ("count", samples.uid(3), "cilium_lb4_reverse_sk")
 
 
+async def test_result_of_a_count_is_said_when_it_arrives() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settled(pilot)
+        await pilot.press("1", "G", "c")
+        await settled(pilot)
+        facts = samples.broken()
+        counted = replace(
+            samples.lru_map("cilium_lb4_reverse_sk", 1_311, 262_144), counted_at=samples.NOW + 1
+        )
+        maps = Reading.known((*samples.full_maps()[:-1], counted), samples.origin("maps", 3))
+        snapshot = samples.incident()
+        nodes = {**snapshot.nodes, samples.uid(3): replace(facts, maps=maps)}
+        app.show(replace(snapshot, nodes=nodes))
+        await shows(pilot, "lb4_reverse_sk on node-3: 1,311 of 262,144 (1%)")
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "4"])
+async def test_filter_and_counts_stand_on_the_tab_rule_at_80_columns(key: str) -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press(key, "slash", *"lb4", "enter")
+        rule = next(line for line in (await settled(pilot)).splitlines() if "─" in line[:9])
+        assert " of " in rule
+        assert "/lb4" in rule
+
+
+async def test_filter_of_the_node_table_is_on_screen_at_80_columns() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("slash", *"node-1", "enter")
+        text = await settled(pilot)
+        assert "4 of 12 ▏ /node-1" in text
+
+
+async def test_three_nodes_leave_the_room_to_the_panel() -> None:
+    snapshot = samples.incident()
+    three = {uid: facts for uid, facts in snapshot.nodes.items() if uid in _THREE}
+    app = HandApp(replace(snapshot, nodes=three))
+    async with app.run_test(size=(80, 24)) as pilot:
+        lines = (await settled(pilot)).splitlines()
+        rule = next(at for at, line in enumerate(lines) if "1 Maps" in line)
+        assert rule <= 7
+        assert app.home.nodes_panel.widget.size.height == 5
+
+
+@pytest.mark.parametrize(("columns", "is_wide"), [(120, False), (139, False), (140, True)])
+async def test_panels_stand_beside_the_table_only_where_both_have_room(
+    columns: int, is_wide: bool
+) -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(columns, 40)) as pilot:
+        await settled(pilot)
+        assert app.home.is_wide is is_wide
+        assert app.home.query_one("#side").size.width >= 70
+        assert not is_wide or app.home.query_one("#log-box").outer_size.height == 10
+
+
+async def test_panels_keep_their_names_beside_badges_at_160_columns() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(160, 50)) as pilot:
+        text = await settled(pilot)
+    for name in ("1 Maps", "2 Services", "3 Features", "4 Findings", "5 Log"):
+        assert name in text
+
+
+async def test_pause_at_80_columns_leaves_the_fault_counts() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("p")
+        head = (await settled(pilot)).splitlines()[0]
+    assert "PAUSED" in head
+    assert "✖ 4 ▲" in head
+
+
+async def test_features_and_their_values_are_whole_at_80_columns() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("3")
+        text = await settled(pilot)
+    assert "CONFIG_INET_DIAG_DESTROY" in text
+    assert "6.8.0-45-generic" in text
+
+
+async def test_healthy_node_says_that_nothing_is_wrong_and_when_it_was_read() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("G", "4")
+        text = await settled(pilot)
+        assert "● nothing wrong is seen on this node" in text
+        assert "read 2 s ago" in text
+        await pilot.press("enter")
+        assert "what the agent says" in (await settled(pilot)).lower()
+
+
+async def test_unknown_theme_is_said() -> None:
+    app = HandApp(samples.incident(), theme="nope")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shows(pilot, "no theme nope")
+
+
+async def test_ascii_symbols_have_ascii_borders() -> None:
+    app = HandApp(samples.incident(), is_ascii=True)
+    try:
+        async with app.run_test(size=(160, 50)) as pilot:
+            text = await settled(pilot)
+            await pilot.press("1", "enter")
+            text += await settled(pilot)
+    finally:
+        use_symbols(UNICODE)
+    assert not set(text) & set("╭╮╰╯─│┌┐└┘█▏")
+    assert "+-" in text
+
+
+_THREE = frozenset((samples.uid(2), samples.uid(3), samples.uid(4)))
+
+
 async def test_pause_freezes_the_view_while_snapshots_go_on() -> None:
     app = HandApp(samples.incident())
     async with app.run_test(size=(160, 50)) as pilot:
@@ -289,12 +435,12 @@ async def test_lost_api_is_said_with_its_reason_and_age_and_empties_nothing() ->
     assert "lost the API, last answer 4 m ago: connection refused" in text
     assert "stale: node-3 last answered 4 m ago" in text
     assert "64/64" in text
-    assert "? 1 gap :gaps" in text
+    assert "? 3 gaps :gaps" in text
 
 
 async def test_denied_is_said_with_the_missing_verb() -> None:
     app = HandApp(samples.incident())
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=(160, 50)) as pilot:
         await settled(pilot)
         await pilot.press("j", "j", "j")
         text = await settled(pilot)

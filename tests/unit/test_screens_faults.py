@@ -12,8 +12,10 @@ from tui.model.maps import Trend
 from tui.model.reading import Reading
 from tui.model.services import ServiceCoverage
 from tui.safety import clean
+from tui.screens.decisive import decisive_parts, decisive_text
 from tui.screens.faults import node_faults
-from tui.screens.fleet import Fleet, NodeStatus, decisive_line, stale_seconds, summarise_node
+from tui.screens.fleet import Fleet, NodeStatus, stale_seconds, summarise_node
+from tui.screens.map_pressure import map_pressure
 from tui.screens.map_words import map_trouble, worst_map
 from tui.screens.severity import Rank, Severity
 
@@ -33,7 +35,7 @@ def test_incident_node_lists_missing_services_before_full_maps() -> None:
     assert titles(faults)[:3] == [
         "16 of 32 Service frontends missing",
         "1 frontend with wrong backends",
-        "lb4_backends_v2 full (64 of 64, 95 wanted)",
+        "lb4_backends_v2 full: too small, not leaked (64/64, 95 wanted)",
     ]
     assert faults[0].detail == "default/echo, default/load-0, default/load-1 +13"
     assert faults[0].origin == "bpftool map dump pinned cilium_lb4_services_v2"
@@ -186,23 +188,68 @@ def test_a_node_that_left_is_gone() -> None:
     left = {uid: facts for uid, facts in snapshot.nodes.items() if uid != samples.uid(3)}
     fleet.update(replace(snapshot, nodes=left))
     assert fleet.get(samples.uid(3)) is None
-    assert fleet.summary.decisive_line == ""
+    assert all(node.name != "node-3" for node in fleet.summary.nodes)
 
 
-def test_decisive_line_names_node_services_map_and_what_changed() -> None:
-    summary = Fleet().update(samples.incident())
-    assert summary.decisive_line == (
-        "node-3: 16 of 32 Service frontends missing ▏ lb4_backends_v2 full (64 of 64, 95 wanted)"
+def line(columns: int) -> str:
+    """Return the headline of the incident."""
+    snapshot = samples.incident()
+    return decisive_text(decisive_parts(Fleet().update(snapshot).nodes, snapshot), columns)
+
+
+def test_headline_names_services_the_maps_verdict_and_what_changed() -> None:
+    assert line(200) == (
+        "node-3: 16 of 32 Service frontends missing"
+        " ▏ lb4_backends_v2 full: too small, not leaked (64/64, 95 wanted)"
         " ▏ cilium-config written by kubectl-patch 33 m ago ▏ agent started 33 m ago"
     )
 
 
-def test_decisive_line_counts_the_other_broken_nodes_and_is_empty_without_harm() -> None:
+@pytest.mark.parametrize("columns", range(40, 200, 5))
+def test_headline_fits_and_keeps_the_cause_from_80_columns_on(columns: int) -> None:
+    text = line(columns)
+    assert len(text) <= columns
+    if columns >= 75:
+        assert "too small" in text
+    if columns >= 105:
+        assert "by kubectl-patch 33 m" in text
+
+
+def test_headline_counts_other_broken_nodes_warns_and_is_empty_without_either() -> None:
     broken = summarise_node(samples.broken(), NOW, True)
     healthy = summarise_node(samples.healthy(2), NOW, True)
+    filling = summarise_node(samples.filling(), NOW, True)
     snapshot = samples.incident()
-    assert "2 more nodes broken" in decisive_line([broken, broken, broken, healthy], snapshot)
-    assert decisive_line([healthy], snapshot) == ""
+    two_more = decisive_text(decisive_parts([broken, broken, broken, healthy], snapshot), 300)
+    assert "2 more nodes broken" in two_more
+    assert "full in" in decisive_text(decisive_parts([filling, healthy], snapshot), 300)
+    assert decisive_parts([healthy], snapshot) == ()
+
+
+def test_full_backend_map_with_copies_is_called_leaked() -> None:
+    leaked = samples.hash_map(
+        "cilium_lb4_backends_v2", 512, 512, wanted_entries=95, duplicate_entries=412
+    )
+    pressure = map_pressure(leaked)
+    assert pressure is not None
+    assert pressure.title == "lb4_backends_v2 full: leaked (512/512, 95 wanted, 412 copies)"
+    assert pressure.short == "backends full 512/512: leaked"
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (85, None),
+        (93, "ct4_global 93% full: evicts live entries"),
+        (99, "ct4_global full: evicts live entries"),
+        (100, "ct4_global full: evicts live entries"),
+        (None, None),
+    ],
+)
+def test_lru_map_near_its_size_is_a_warning(entries: int | None, expected: str | None) -> None:
+    pressure = map_pressure(samples.lru_map("cilium_ct4_global", entries, 100))
+    assert (None if pressure is None else pressure.title) == expected
+    assert pressure is None or pressure.severity is Severity.WARNING
 
 
 def test_unswept_node_is_loading_and_unknown_services_are_not_zero() -> None:

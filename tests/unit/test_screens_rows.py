@@ -117,7 +117,7 @@ def test_unknown_is_not_zero_and_denied_is_not_missing() -> None:
     assert cell(denied, "worst_map") == "denied"
     assert cell(denied, "age") == "–"
     unread = replace(samples.healthy(2), maps=Reading.unknown(clean("")), swept_at=None)
-    assert cell(node_row(summary(unread), NOW, 60.0), "worst_map") == "not read yet"
+    assert cell(node_row(summary(unread), NOW, 60.0), "worst_map") == "waiting"
     alone = replace(samples.healthy(2), agent=None)
     assert cell(node_row(summary(alone), NOW, 60.0), "agent") == "✖ none"
 

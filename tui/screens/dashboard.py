@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 TICKS_PER_REDRAW = 5
 """Ages in rows are worded in steps; the header's and the titles' are drawn every tick."""
 MAX_COPIED_SHOWN = 60
+MAX_SAID = 200
 
 
 class Dashboard:
@@ -230,8 +231,8 @@ class Dashboard:
             self.say(f"no picture saved in {folder}: {error.strerror or error}", "error")
             return
         self._app.copy_to_clipboard(str(paths[1]))
-        self.say(f"saved as .png, .svg and .txt; the path is copied:\n{paths[1]}")
+        self.say(f"saved, path copied: {paths[1].name} (.svg .txt)")
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
-        """Show a message that is not read as markup."""
-        self._app.notify(text, severity=severity, markup=False)
+        """Show a message in one line, not read as markup."""
+        self._app.notify(wording.cut(text, MAX_SAID), severity=severity, markup=False)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from tui.model.features import Feature
 from tui.model.logs import LogEntry, LogGap
 from tui.model.maps import MapUsage
-from tui.model.reading import Origin, Reading
+from tui.model.reading import Reading
 from tui.model.services import Address, FrontendFault, Service
 from tui.screens import wording
 from tui.screens.faults import Fault
 from tui.screens.finding_rows import severity_word
 from tui.screens.fleet import NodeSummary
+from tui.screens.map_pressure import map_pressure
 from tui.screens.map_rows import forecast_words, map_name, origin_words, window_words
-from tui.screens.map_words import map_trouble, map_verdict
+from tui.screens.map_words import map_verdict
 from tui.screens.marks import SEVERITY_TONES
+from tui.screens.proof import exec_line, feature_command, finding_commands, map_commands
 from tui.screens.service_rows import FAULT_SEVERITIES
 from widgets.bars import sparkline
 from widgets.detail_lines import DetailLine, empty_line, heading, raw, sentence, value
@@ -33,43 +36,42 @@ class Detail:
     lines: tuple[DetailLine, ...]
 
 
-def proof_lines(node: NodeSummary, reading: Reading[T], now: float) -> list[DetailLine]:
-    """Return where a section's value came from, and why it is not newer."""
+def proof_lines(
+    node: NodeSummary, reading: Reading[T], now: float, commands: Sequence[str] = ()
+) -> list[DetailLine]:
+    """Return where a value came from, why it is not newer, and the commands that prove it.
+
+    Args:
+        node: Where it was read.
+        reading: The section the value stands in.
+        now: What the age is measured at.
+        commands: What proves the value itself; the section's own command where there is none.
+    """
     lines = [empty_line(), heading("Where this comes from")]
     trouble = wording.reading_trouble(reading)
     if trouble:
         lines.append(value("now", Span(trouble, Tone.WARNING)))
-    if reading.origin is not None:
-        lines += _origin_lines(node, reading.origin, now)
-    return lines
+    origin = reading.origin
+    if origin is not None:
+        seen = f"{wording.utc_stamp(origin.observed_at)}, {wording.ago(now - origin.observed_at)}"
+        lines += [value("seen", seen), value("node", node.name)]
+        commands = commands or [exec_line(node, origin.source) or origin.source]
+    return [*lines, *command_lines(commands)]
 
 
-def _origin_lines(node: NodeSummary, origin: Origin, now: float) -> list[DetailLine]:
-    agent = node.facts.agent
-    seen = f"{wording.utc_stamp(origin.observed_at)}, {wording.ago(now - origin.observed_at)}"
-    lines = [value("seen", seen), value("node", node.name)]
-    if agent is not None and origin.source:
-        lines.append(value("command", ""))
-        lines.append(
-            raw(
-                f"kubectl exec -n {agent.namespace} {agent.name} -c {agent.container}"
-                f" -- {origin.source}"
-            )
-        )
-    elif origin.source:
-        lines.append(value("source", origin.source))
-    return lines
+def command_lines(commands: Sequence[str]) -> list[DetailLine]:
+    """Return command lines, each to be copied as it is."""
+    if not commands:
+        return []
+    return [empty_line(), heading("Prove it yourself (y copies)"), *map(raw, commands)]
 
 
 def map_detail(node: NodeSummary, usage: MapUsage, now: float) -> Detail:
     """Return all that is known of one map: what the agent says, sizes, wanted, trend."""
-    trouble = map_trouble(usage)
+    pressure = map_pressure(usage)
     lines = []
-    if trouble is not None:
-        lines.append(
-            sentence(f"{wording.short_map(usage.name)} {trouble[2]}", SEVERITY_TONES[trouble[0]])
-        )
-        lines.append(empty_line())
+    if pressure is not None:
+        lines += [sentence(pressure.title, SEVERITY_TONES[pressure.severity]), empty_line()]
     lines += [
         heading("Numbers"),
         value("entries", wording.count(usage.entries), origin_words(usage)),
@@ -91,7 +93,7 @@ def map_detail(node: NodeSummary, usage: MapUsage, now: float) -> Detail:
     lines += _trend_lines(usage)
     if usage.note:
         lines += [empty_line(), sentence(usage.note, Tone.MUTED)]
-    lines += proof_lines(node, node.facts.maps, now)
+    lines += proof_lines(node, node.facts.maps, now, map_commands(node, usage))
     return Detail(f"{node.name}: {map_name(usage)}", tuple(lines))
 
 
@@ -205,7 +207,7 @@ def feature_detail(node: NodeSummary, feature: Feature, now: float) -> Detail:
         lines += [empty_line(), heading("Evidence"), raw(feature.evidence)]
     if feature.needed_by:
         lines += [empty_line(), heading("What depends on it"), sentence(feature.needed_by)]
-    lines += proof_lines(node, node.facts.features, now)
+    lines += proof_lines(node, node.facts.features, now, [feature_command(node, feature)])
     return Detail(f"{node.name}: {feature.label}", tuple(lines))
 
 
@@ -223,8 +225,25 @@ def finding_detail(node: NodeSummary, fault: Fault, now: float) -> Detail:
         seen = f"{wording.utc_stamp(fault.at)}, {wording.ago(now - fault.at)}"
         lines.append(value("seen", seen))
     if fault.origin:
-        lines += [empty_line(), heading("Seen in"), raw(fault.origin)]
+        lines.append(value("seen in", fault.origin))
+    lines += _frontend_lines(node, fault)
+    lines += command_lines(finding_commands(node, fault))
     return Detail(f"{node.name}: {fault.title}", tuple(lines))
+
+
+def _frontend_lines(node: NodeSummary, fault: Fault) -> list[DetailLine]:
+    """Return every frontend that a finding stands for."""
+    coverage = node.facts.services.value
+    if coverage is None or fault.frontends is None:
+        return []
+    hit = [each for each in coverage.faults if each.fault is fault.frontends]
+    lines = [empty_line(), heading(f"Frontends ({wording.count(len(hit))})")]
+    lines += [raw(f"{each.service or '(no Service)'}  {each.frontend}") for each in hit]
+    hidden = coverage.faults_total - len(coverage.faults)
+    if hidden > 0:
+        lines.append(sentence(f"{wording.count(hidden)} more faults are not listed", Tone.WARNING))
+    untested = "Seen in the kernel's maps; the effect on traffic was not tested."
+    return [*lines, sentence(untested, Tone.MUTED)]
 
 
 def log_detail(node: NodeSummary, entry: LogEntry | LogGap) -> Detail:

@@ -19,7 +19,8 @@ from tui.model.services import FaultKind, FrontendFault, ServiceCoverage
 from tui.model.snapshot import NodeFacts
 from tui.safety import CleanText
 from tui.screens import wording
-from tui.screens.map_words import map_remarks, map_trouble
+from tui.screens.map_pressure import map_pressure
+from tui.screens.map_words import map_remarks
 from tui.screens.severity import Rank, Severity
 
 T = TypeVar("T")
@@ -53,6 +54,10 @@ class Fault:
     """The command or API path whose answer says so."""
     at: float | None = None
     """When that was observed."""
+    short: str = ""
+    """The title in fewer words, for a narrow line; the empty text where it is short already."""
+    frontends: FaultKind | None = None
+    """Which faulty frontends of the node's coverage this one stands for."""
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -113,6 +118,9 @@ def _service_faults(reading: Reading[ServiceCoverage]) -> Iterator[Fault]:
             wording.listed(names, 3),
             origin,
             at,
+            f"{wording.count(coverage.missing_frontends)} of "
+            f"{wording.count(coverage.wanted_frontends)} frontends missing",
+            FaultKind.MISSING,
         )
     for kind, severity, rank in (
         (FaultKind.NO_BACKENDS, Severity.HARM, Rank.BROKEN_SERVICE),
@@ -131,6 +139,7 @@ def _service_faults(reading: Reading[ServiceCoverage]) -> Iterator[Fault]:
                 wording.listed(_frontends(hit), 3),
                 origin,
                 at,
+                frontends=kind,
             )
 
 
@@ -145,19 +154,19 @@ def _frontends(faults: list[FrontendFault]) -> list[str]:
 def _map_faults(reading: Reading[tuple[MapUsage, ...]]) -> Iterator[Fault]:
     origin, at = _source(reading)
     for usage in reading.value or ():
-        kind = map_trouble(usage)
-        if kind is None:
+        pressure = map_pressure(usage)
+        if pressure is None:
             continue
-        severity, rank, words = kind
         yield Fault(
-            severity,
-            rank,
-            f"{wording.short_map(usage.name)} {words}",
+            pressure.severity,
+            pressure.rank,
+            pressure.title,
             Subject.MAPS,
             usage.name,
             map_remarks(usage),
             origin,
             usage.counted_at or at,
+            pressure.short,
         )
 
 

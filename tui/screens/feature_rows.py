@@ -13,11 +13,11 @@ from widgets.tones import CellText, Span, Tone
 
 FEATURE_COLUMNS = (
     GridColumn("state", "", 1, 1),
-    GridColumn("feature", "FEATURE", 20, 34),
+    GridColumn("feature", "FEATURE", 24, 34),
     GridColumn("group", "OF", 6, 6, priority=3),
-    GridColumn("value", "VALUE", 8, 20),
-    GridColumn("how", "HOW KNOWN", 9, 14, priority=2),
-    GridColumn("needed", "WHAT DEPENDS ON IT", 18, 60, priority=1, is_flexible=True),
+    GridColumn("value", "VALUE", 12, 28),
+    GridColumn("how", "HOW KNOWN", 6, 14, priority=2),
+    GridColumn("needed", "WHAT DEPENDS ON IT", 12, 60, priority=1, is_flexible=True),
     GridColumn("evidence", "EVIDENCE", 24, 60, priority=4, is_flexible=True),
 )
 """The Features panel's columns."""

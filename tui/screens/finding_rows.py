@@ -20,6 +20,8 @@ FINDING_COLUMNS = (
     GridColumn("origin", "SEEN IN", 30, 44, priority=4),
 )
 """The Findings panel's columns."""
+HEALTHY = "healthy"
+"""Key of the row that says that nothing is wrong."""
 _WORDS = {
     Severity.HARM: "harm now",
     Severity.WARNING: "warning",
@@ -39,6 +41,18 @@ def finding_rows(faults: Sequence[Fault], now: float) -> list[GridRow]:
         _finding_row(key, fault, place, now)
         for place, (key, fault) in enumerate(keyed_faults(faults).items())
     ]
+
+
+def healthy_row(swept_at: float, now: float) -> GridRow:
+    """Return what stands there where nothing is wrong, with when that was read."""
+    cells: tuple[CellText, ...] = (
+        severity_mark(None),
+        "nothing wrong is seen on this node",
+        Span(f"read {wording.ago(now - swept_at)}", Tone.MUTED),
+        Span(wording.coarse_age(now - swept_at), Tone.MUTED),
+        "",
+    )
+    return GridRow(HEALTHY, cells)
 
 
 def keyed_faults(faults: Sequence[Fault]) -> dict[str, Fault]:

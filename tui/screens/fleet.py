@@ -1,4 +1,4 @@
-"""All nodes at a glance: one summary a node, worst first, and the header's one decisive line.
+"""All nodes at a glance: one summary a node, worst first.
 
 A summary is computed once per `NodeFacts` object: a node that did not change costs nothing.
 """
@@ -8,22 +8,18 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tui.model.cluster import CiliumConfigMap
 from tui.model.maps import MapUsage
 from tui.model.names import NodeUid
 from tui.model.snapshot import NodeFacts, Snapshot
-from tui.screens import wording
 from tui.screens.faults import Fault, Subject, node_faults
 from tui.screens.map_words import worst_map
+from tui.screens.node_gaps import NodeGap, node_gaps
 from tui.screens.severity import Rank, Severity
-from widgets.symbols import symbols
 
 log = logging.getLogger(__name__)
-
-RECENT_CHANGE_SECONDS = 86_400.0
 
 
 class NodeStatus(StrEnum):
@@ -52,7 +48,11 @@ class NodeSummary:
     faults: tuple[Fault, ...]
     worst_map: MapUsage | None
     order: tuple[int, int, int, str]
-    """Sorts worst first: status, worst fault, how many Services are missing, name."""
+    """Sorts worst first: status, worst fault, how many Services are missing, fill, name."""
+    gaps: tuple[NodeGap, ...] = ()
+    """What could not be read."""
+    context: str = ""
+    """The kubeconfig context that a command line needs to reach the node."""
 
     def count(self, severity: Severity) -> int:
         """Return how many faults of a severity the node has."""
@@ -70,32 +70,41 @@ class FleetSummary:
     """Releases of the agents with their number of nodes, most common first."""
     harms: int = 0
     warnings: int = 0
-    decisive_line: str = ""
-    """The one line that matters most now; empty while nothing is broken."""
+    unread: int = 0
+    """Nodes of which something could not be read."""
 
 
-def summarise_node(facts: NodeFacts, now: float, is_agent_expected: bool) -> NodeSummary:
+def summarise_node(
+    facts: NodeFacts, now: float, is_agent_expected: bool, context: str = ""
+) -> NodeSummary:
     """Return a node's summary."""
     faults = node_faults(facts, now, is_agent_expected)
     status = _status(facts, faults)
     coverage = facts.services.value
     missing = 0 if coverage is None else coverage.missing_frontends
     worst_rank = faults[0].rank if faults else len(Rank)
+    worst = worst_map(facts.maps.value or ())
+    is_loud = status in (NodeStatus.HARM, NodeStatus.WARNING)
+    fill = round(100 * (worst.ratio or 0.0)) if worst is not None and is_loud else 0
     return NodeSummary(
         facts.node.uid,
         facts.node.name,
         facts,
         status,
         faults,
-        worst_map(facts.maps.value or ()),
-        (_STATUS_ORDER[status], int(worst_rank), -missing, facts.node.name),
+        worst,
+        (_STATUS_ORDER[status], int(worst_rank), -missing * 1_000 - fill, facts.node.name),
+        node_gaps(facts, is_agent_expected),
+        context,
     )
 
 
-def _summarise_safely(facts: NodeFacts, now: float, is_agent_expected: bool) -> NodeSummary:
+def _summarise_safely(
+    facts: NodeFacts, now: float, is_agent_expected: bool, context: str
+) -> NodeSummary:
     """Return a node's summary; facts that break it cost this node its summary and no other."""
     try:
-        return summarise_node(facts, now, is_agent_expected)
+        return summarise_node(facts, now, is_agent_expected, context)
     except Exception:
         log.exception("summary of node %s failed", facts.node.name)
         fault = Fault(
@@ -136,13 +145,14 @@ class Fleet:
 
     def __init__(self) -> None:
         self._summaries: dict[NodeUid, NodeSummary] = {}
-        self._is_complete = False
+        self._judged_for: tuple[bool, str] = (False, "")
         self.summary = FleetSummary()
 
     def update(self, snapshot: Snapshot) -> FleetSummary:
         """Take in a snapshot and return the cluster's summary."""
-        if snapshot.is_complete is not self._is_complete:
-            self._is_complete = snapshot.is_complete
+        judged_for = (snapshot.is_complete, str(snapshot.cluster.context))
+        if judged_for != self._judged_for:
+            self._judged_for = judged_for
             self._summaries = {}
         old, now = self._summaries, snapshot.taken_at
         fresh: dict[NodeUid, NodeSummary] = {}
@@ -151,7 +161,7 @@ class Fleet:
             fresh[uid] = (
                 kept
                 if kept is not None and kept.facts is facts
-                else _summarise_safely(facts, now, snapshot.is_complete)
+                else _summarise_safely(facts, now, *judged_for)
             )
         is_same = len(fresh) == len(old) and all(
             old.get(uid) is summary for uid, summary in fresh.items()
@@ -159,9 +169,6 @@ class Fleet:
         self._summaries = fresh
         if not is_same:
             self.summary = _summarise(tuple(fresh.values()))
-        line = decisive_line(self.summary.nodes, snapshot)
-        if line != self.summary.decisive_line:
-            self.summary = replace(self.summary, decisive_line=line)
         return self.summary
 
     def get(self, uid: NodeUid | None) -> NodeSummary | None:
@@ -182,40 +189,5 @@ def _summarise(nodes: tuple[NodeSummary, ...]) -> FleetSummary:
         tuple((str(release), number) for release, number in releases.most_common()),
         severities[Severity.HARM],
         severities[Severity.WARNING],
+        sum(1 for node in ordered if node.gaps),
     )
-
-
-def decisive_line(nodes: Sequence[NodeSummary], snapshot: Snapshot) -> str:
-    """Return the worst node's worst faults and what changed lately, in one line.
-
-    Args:
-        nodes: Worst first.
-        snapshot: Gives the moment and the last write of the configuration.
-    """
-    if not nodes or nodes[0].status is not NodeStatus.HARM:
-        return ""
-    worst = nodes[0]
-    harms = [fault for fault in worst.faults if fault.severity is Severity.HARM]
-    causes = [fault.title for fault in harms if fault.subject is not harms[0].subject]
-    parts = [f"{wording.cut(worst.name, 60)}: {harms[0].title}", *causes[:1]]
-    others = sum(1 for node in nodes[1:] if node.status is NodeStatus.HARM)
-    if others:
-        parts.append(f"{wording.counted(others, 'more node')} broken")
-    parts.extend(_recent_changes(worst, snapshot))
-    return f" {symbols().divider} ".join(parts)
-
-
-def _recent_changes(worst: NodeSummary, snapshot: Snapshot) -> list[str]:
-    changes = []
-    config = snapshot.cluster.config_map.value or CiliumConfigMap({})
-    if config.writes:
-        since = snapshot.taken_at - config.writes[0].at
-        if since <= RECENT_CHANGE_SECONDS:
-            writer = config.writes[0].manager
-            changes.append(f"cilium-config written by {writer} {wording.ago(since)}")
-    agent = worst.facts.agent
-    if agent is not None and agent.started_at is not None:
-        since = snapshot.taken_at - agent.started_at
-        if since <= RECENT_CHANGE_SECONDS:
-            changes.append(f"agent started {wording.ago(since)}")
-    return changes

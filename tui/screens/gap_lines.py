@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tui.model.reading import ReadingState
 from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
+from tui.screens.fleet import NodeSummary
 from tui.screens.header_view import source_trouble
+from tui.screens.node_gaps import DENIED, NodeGap
 from widgets.detail_lines import DetailLine, empty_line, heading, sentence, value
 from widgets.tones import Span, Tone
 
+MOST_REASONS = 200
+
 
 def gaps_detail(board: Board) -> Detail:
-    """Return the source's health and every gap with its reason and since when."""
+    """Return the source's health, and every gap of the cluster and of its nodes."""
     snapshot = board.snapshot
     health = snapshot.health
     lines: list[DetailLine] = [
@@ -35,7 +42,7 @@ def gaps_detail(board: Board) -> Detail:
         value("failed execs", wording.count(health.exec_failures), "since the last sweep began"),
         value("nodes due", wording.count(health.nodes_due)),
         empty_line(),
-        heading("What could not be read"),
+        heading("Lists and watches"),
     ]
     for gap in snapshot.gaps.values():
         word = "denied" if gap.is_denied else "failed"
@@ -43,5 +50,25 @@ def gaps_detail(board: Board) -> Detail:
         since = wording.ago(board.now - gap.since)
         lines.append(value(gap.what, Span(f"{word}: {gap.reason}", tone), f"since {since}"))
     if not snapshot.gaps:
-        lines.append(sentence("Nothing: every list and watch answers.", Tone.MUTED))
+        lines.append(sentence("Nothing is missing: every list and watch answers.", Tone.MUTED))
+    lines += [empty_line(), heading("Nodes"), *_node_lines(board.summary.nodes)]
     return Detail("Gaps", tuple(lines))
+
+
+def _node_lines(nodes: Sequence[NodeSummary]) -> list[DetailLine]:
+    """Return what could not be read of nodes, each reason once with the nodes it holds for."""
+    by_gap: dict[NodeGap, list[str]] = {}
+    for node in nodes:
+        for gap in node.gaps:
+            by_gap.setdefault(gap, []).append(node.name)
+    if not by_gap:
+        return [sentence("Nothing is missing: every node was read.", Tone.MUTED)]
+    lines = []
+    for gap, names in list(by_gap.items())[:MOST_REASONS]:
+        tone = Tone.WARNING if gap.word in (DENIED, ReadingState.UNKNOWN.value) else Tone.ERROR
+        words = f"{gap.word}: {gap.reason}" if gap.reason else gap.word
+        lines.append(value(wording.listed(names, 2), Span(words, tone), gap.what))
+    hidden = len(by_gap) - len(lines)
+    if hidden > 0:
+        lines.append(sentence(f"{wording.counted(hidden, 'more reason')} not listed", Tone.MUTED))
+    return lines

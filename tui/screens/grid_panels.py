@@ -10,9 +10,16 @@ from tui.screens import details, wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.feature_rows import FEATURE_COLUMNS, feature_rows
-from tui.screens.finding_rows import FINDING_COLUMNS, finding_rows, keyed_faults
+from tui.screens.finding_rows import (
+    FINDING_COLUMNS,
+    HEALTHY,
+    finding_rows,
+    healthy_row,
+    keyed_faults,
+)
 from tui.screens.fleet import NodeSummary
 from tui.screens.marks import counts_badge
+from tui.screens.node_detail import node_detail
 from tui.screens.notes import NO_NODE, section_note
 from tui.screens.panel import GridPanel
 from tui.screens.service_rows import (
@@ -142,10 +149,13 @@ class FindingsPanel(GridPanel):
         if node is None:
             self.give_rows((), NO_NODE)
             return
-        loading = StateNote(NoteKind.LOADING, f"reading {node.name}")
-        nothing = StateNote(NoteKind.EMPTY, f"nothing wrong is seen on {node.name}")
-        note = loading if node.facts.swept_at is None else nothing
-        self.give_rows(finding_rows(node.faults, board.now), None if node.faults else note)
+        swept_at = node.facts.swept_at
+        if node.faults:
+            self.give_rows(finding_rows(node.faults, board.now))
+        elif swept_at is None:
+            self.give_rows((), StateNote(NoteKind.LOADING, f"reading {node.name}"))
+        else:
+            self.give_rows([healthy_row(swept_at, board.now)])
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return how many faults there are."""
@@ -153,5 +163,7 @@ class FindingsPanel(GridPanel):
 
     def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
         """Return one fault with its proof."""
+        if key == HEALTHY:
+            return node_detail(node, now)
         fault = keyed_faults(node.faults).get(key)
         return None if fault is None else details.finding_detail(node, fault, now)

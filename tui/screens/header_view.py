@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tui.model.snapshot import Snapshot, SourceHealth, SourceState
 from tui.screens import wording
+from tui.screens.decisive import decisive_parts, decisive_text
 from tui.screens.fleet import FleetSummary, NodeStatus
 from tui.screens.marks import STATUS_TONES, status_symbol
 from widgets.header import HeaderItem, HeaderView
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone, context_tone
 
+_HEADLINE_MARGIN = 4
+"""Cells beside the headline's text: an edge on both sides, the symbol and a space."""
 _HEALTH_TONES = {
     SourceState.CONNECTING: Tone.MUTED,
     SourceState.LIVE: Tone.MUTED,
@@ -26,6 +29,7 @@ def header_view(
     *,
     is_read_only: bool,
     paused_at: float | None,
+    columns: int = 160,
 ) -> HeaderView:
     """Return what the header shows.
 
@@ -35,12 +39,13 @@ def header_view(
         now: The moment of drawing.
         is_read_only: Whether the READ-ONLY badge stands.
         paused_at: When the view was frozen; None while it is live.
+        columns: How wide the terminal is; the headline keeps what is decisive.
     """
     return HeaderView(
         tuple(_items(snapshot, fleet, now, is_read_only, paused_at)),
         f"{wording.utc_clock(now)} UTC",
         wording.utc_clock(now),
-        headline(snapshot, fleet, now),
+        headline(snapshot, fleet, now, columns),
     )
 
 
@@ -62,18 +67,20 @@ def _items(
         words = f" {symbols().paused} PAUSED {since} "
         items.append(HeaderItem((Span(words, Tone.ALERT),)))
     if is_read_only:
-        items.append(HeaderItem((Span(" READ-ONLY ", Tone.BADGE),), priority=1))
+        items.append(HeaderItem((Span(" READ-ONLY ", Tone.BADGE),), priority=3))
     if cluster.kubernetes_version.value:
         version = _short_release(cluster.kubernetes_version.value)
-        items.append(_plain(f"k8s {version}", 6))
+        items.append(_plain(f"k8s {version}", 8))
     if fleet.releases:
         items.append(_releases(fleet))
     if fleet.nodes or snapshot.is_complete:
         items.append(_nodes(fleet))
-    items.append(_freshness(snapshot.health, now))
-    if snapshot.gaps:
-        words = f"{symbols().unknown} {wording.counted(len(snapshot.gaps), 'gap')} :gaps"
-        items.append(HeaderItem((Span(words, Tone.WARNING),), (), 1))
+    items.append(_freshness(snapshot, now))
+    gaps = len(snapshot.gaps) + fleet.unread
+    if gaps:
+        words = f"{symbols().unknown} {wording.counted(gaps, 'gap')} :gaps"
+        short = f"{symbols().unknown} {wording.count(gaps)}"
+        items.append(HeaderItem((Span(words, Tone.WARNING),), (Span(short, Tone.WARNING),), 5))
     if fleet.harms or fleet.warnings:
         items.append(_severities(fleet))
     return items
@@ -99,7 +106,7 @@ def _releases(fleet: FleetSummary) -> HeaderItem:
     short = f"cilium {fleet.releases[0][0]}"
     if len(fleet.releases) > 1:
         short = f"{len(fleet.releases)} releases"
-    return _plain(f"cilium {'  '.join(shown)}", 5, short)
+    return _plain(f"cilium {'  '.join(shown)}", 7, short)
 
 
 def _nodes(fleet: FleetSummary) -> HeaderItem:
@@ -111,44 +118,63 @@ def _nodes(fleet: FleetSummary) -> HeaderItem:
             spans.append(Span(words, STATUS_TONES[status]))
     healthy = fleet.statuses.get(NodeStatus.OK, 0)
     whole = (*spans, Span(f" {status_symbol(NodeStatus.OK)} {wording.count(healthy)}", Tone.OK))
-    return HeaderItem(whole if healthy else tuple(spans), tuple(spans), 2)
+    return HeaderItem(whole if healthy else tuple(spans), (spans[0],), 6)
 
 
-def _freshness(health: SourceHealth, now: float) -> HeaderItem:
+def _freshness(snapshot: Snapshot, now: float) -> HeaderItem:
+    health = snapshot.health
     tone = _HEALTH_TONES[health.state]
     age = None if health.sweep_ended_at is None else now - health.sweep_ended_at
     if health.state in (SourceState.LIVE, SourceState.CONNECTING) and age is not None:
         sweep = "" if health.sweep_seconds is None else f"sweep {health.sweep_seconds:.1f} s, "
         return HeaderItem(
-            (Span(f"{sweep}{wording.ago(age)}", tone),), (Span(wording.ago(age), tone),), 3
+            (Span(f"{sweep}{wording.ago(age)}", tone),), (Span(wording.ago(age), tone),), 4
         )
-    return HeaderItem((Span(health.state.value, tone),), priority=1)
+    word = "no Cilium" if has_no_cilium(health) else health.state.value
+    return HeaderItem((Span(word, tone),), priority=1)
 
 
 def _severities(fleet: FleetSummary) -> HeaderItem:
     table = symbols()
-    spans = []
-    if fleet.harms:
-        words = wording.counted(fleet.harms, "fault")
-        spans.append(Span(f"{table.active} {words} ", Tone.ERROR))
-    if fleet.warnings:
-        words = f"{table.armed} {wording.counted(fleet.warnings, 'warning')}"
-        spans.append(Span(words, Tone.WARNING))
-    return HeaderItem(tuple(spans), (), 4)
+    spans: list[Span] = []
+    short: list[Span] = []
+    for symbol, number, noun, tone in (
+        (table.active, fleet.harms, "fault", Tone.ERROR),
+        (table.armed, fleet.warnings, "warning", Tone.WARNING),
+    ):
+        if number:
+            gap = " " if spans else ""
+            spans.append(Span(f"{gap}{symbol} {wording.counted(number, noun)}", tone))
+            short.append(Span(f"{gap}{symbol} {wording.count(number)}", tone))
+    return HeaderItem(tuple(spans), tuple(short), 2)
 
 
-def headline(snapshot: Snapshot, fleet: FleetSummary, now: float) -> tuple[Span, ...]:
-    """Return the second line: a source in trouble first, else what is broken."""
+def headline(
+    snapshot: Snapshot, fleet: FleetSummary, now: float, columns: int = 160
+) -> tuple[Span, ...]:
+    """Return the second line: a source in trouble first, else what is broken, unread or near it."""
+    parts = decisive_parts(fleet.nodes, snapshot)
+    is_broken = bool(parts) and fleet.nodes[0].status is NodeStatus.HARM
     trouble = source_trouble(snapshot, now)
     if trouble:
         tone = _HEALTH_TONES[snapshot.health.state]
         spans = [Span(f"{symbols().stale} {trouble}", tone)]
-        if fleet.decisive_line:
-            spans += [_divider(), Span(fleet.decisive_line, Tone.ERROR)]
+        if is_broken:
+            spans += [_divider(), Span(decisive_text(parts, columns), Tone.ERROR)]
         return tuple(spans)
-    if fleet.decisive_line:
-        return (Span(f"{symbols().active} {fleet.decisive_line}", Tone.ERROR),)
-    return _gaps_line(snapshot)
+    room = columns - _HEADLINE_MARGIN
+    if is_broken:
+        return (Span(f"{symbols().active} {decisive_text(parts, room)}", Tone.ERROR),)
+    if snapshot.gaps:
+        return _gaps_line(snapshot)
+    if parts:
+        return (Span(f"{symbols().armed} {decisive_text(parts, room)}", Tone.WARNING),)
+    return ()
+
+
+def has_no_cilium(health: SourceHealth) -> bool:
+    """Return whether the API answers, and only the agents' pods were not found."""
+    return health.reason.startswith("no Cilium")
 
 
 def source_trouble(snapshot: Snapshot, now: float) -> str:
@@ -156,6 +182,8 @@ def source_trouble(snapshot: Snapshot, now: float) -> str:
     health = snapshot.health
     if health.state not in (SourceState.DEGRADED, SourceState.LOST):
         return ""
+    if has_no_cilium(health):
+        return wording.cut(health.reason)
     word = "lost the API" if health.state is SourceState.LOST else "degraded"
     since = ""
     if health.last_good_at is not None:
@@ -165,8 +193,6 @@ def source_trouble(snapshot: Snapshot, now: float) -> str:
 
 
 def _gaps_line(snapshot: Snapshot) -> tuple[Span, ...]:
-    if not snapshot.gaps:
-        return ()
     first = next(iter(snapshot.gaps.values()))
     more = f" +{len(snapshot.gaps) - 1} (:gaps)" if len(snapshot.gaps) > 1 else ""
     word = "denied" if first.is_denied else "failed"

@@ -49,6 +49,7 @@ def _legend() -> list[DetailLine]:
         (table.armed, Tone.WARNING, "about to break, or can't repair itself"),
         (table.latent, Tone.LATENT, "worth knowing"),
         (table.ok, Tone.OK, "nothing wrong is seen"),
+        (table.check, Tone.OK, "held by the kernel as wanted; in front of a row: marked"),
         (table.unknown, Tone.UNKNOWN, "unknown, or not allowed to be read; never zero"),
         (table.loading, Tone.MUTED, "being read for the first time"),
         (table.stale, Tone.STALE, "old: the age stands beside it"),

@@ -18,9 +18,10 @@ from tui.screens import wording
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
 from tui.screens.commands import ParsedCommand
+from tui.screens.count_watch import CountWatch
 from tui.screens.detail_screen import DetailScreen
 from tui.screens.details import Detail
-from tui.screens.fleet import NodeSummary
+from tui.screens.fleet import NodeStatus, NodeSummary
 from tui.screens.focus_teller import FocusTeller
 from tui.screens.grid_panels import FeaturesPanel, FindingsPanel, ServicesPanel
 from tui.screens.live_screen import Desk, LiveScreen
@@ -35,8 +36,16 @@ from widgets.log_view import LogView
 from widgets.maps_view import MapsView
 from widgets.tab_strip import TabStrip
 
-WIDE_COLUMNS = 120
+WIDE_COLUMNS = 140
 WIDE_ROWS = 28
+LEAST_SIDE_COLUMNS = 72
+"""Width below which the panels beside the table lose what matters."""
+SIDE_SHARE = 0.48
+LOG_ROWS = 10
+"""Height of the log under table and panels, with its border."""
+LEAST_TABLE_ROWS = 5
+TABLE_SHARE = 0.4
+"""The most that the table may take of the height where the panels stand below it."""
 _BOXES = {"nodes": "-max-nodes", "log": "-max-log"}
 _MAXIMISED = ("-max-nodes", "-max-side", "-max-log")
 
@@ -59,6 +68,7 @@ class HomeScreen(LiveScreen):
         self._log_box = Container(self.log_panel.widget, id="log-box")
         self._is_chosen_due = False
         self.focus_teller = FocusTeller(desk.controls, self.set_timer)
+        self._counts = CountWatch(lambda text: self.app.notify(text, markup=False))
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the table, the panels and the log."""
@@ -76,7 +86,25 @@ class HomeScreen(LiveScreen):
         super().on_resize()
         self.set_class(self.is_wide, "-wide")
         self._stack.is_ruled = not self.is_wide
+        self._share_room()
         self.show_time()
+
+    def _share_room(self) -> None:
+        """Give the table what its nodes need, and the panels the rest."""
+        body = self.query_one("#body")
+        self._nodes_box.styles.height = None
+        if any(self.has_class(name) for name in _MAXIMISED):
+            return
+        width, height = self.app.size
+        if self.is_wide:
+            side = max(LEAST_SIDE_COLUMNS, int(width * SIDE_SHARE))
+            body.styles.grid_columns = f"1fr {side}"
+            body.styles.grid_rows = f"1fr {LOG_ROWS}"
+            return
+        most = max(LEAST_TABLE_ROWS, int(height * TABLE_SHARE))
+        nodes = max(LEAST_TABLE_ROWS - 1, len(self.board.summary.nodes))
+        title = 1 if self.nodes_panel.is_arranged else 0
+        self._nodes_box.styles.height = min(most, nodes + 1) + title
 
     @property
     def is_wide(self) -> bool:
@@ -99,7 +127,9 @@ class HomeScreen(LiveScreen):
         show_guarded(self.nodes_panel, None, self.board)
         key = self.nodes_panel.row_key
         self.focus_teller.choose(None if key is None else NodeUid(key))
+        self._share_room()
         self.show_chosen()
+        self._counts.look(self.board)
 
     def show_chosen(self) -> None:
         """Draw the chosen node's panels and log."""
@@ -118,7 +148,9 @@ class HomeScreen(LiveScreen):
             (self._log_box, joined(log.title, log.who(self.chosen), log.description)),
         ):
             box.border_title = Content(title)
-        self.set_class(nodes.is_arranged, "-arranged")
+        if nodes.is_arranged != self.has_class("-arranged"):
+            self.set_class(nodes.is_arranged, "-arranged")
+            self._share_room()
 
     @on(Grid.RowHighlighted, "#panel-nodes")
     def follow_cursor(self, event: Grid.RowHighlighted) -> None:
@@ -174,12 +206,12 @@ class HomeScreen(LiveScreen):
 
     def action_panel(self, key: str) -> None:
         """Open a panel and put the focus on it."""
-        self.nodes_panel.is_settled = True
+        is_read = not self.board.summary.statuses.get(NodeStatus.LOADING, 0)
+        self.nodes_panel.is_settled |= self.board.snapshot.is_complete and is_read
         self._stack.activate(key)
         self.set_class(key == self.log_panel.key, "-log-tab")
         if any(self.has_class(name) for name in _MAXIMISED):
-            self.remove_class(*_MAXIMISED)
-            self.add_class(_BOXES.get(key, "-max-side"))
+            self._maximise(key)
         self.show_chosen()
         self.set_focus(next(panel.widget for panel in self._tabs if panel.key == key))
 
@@ -198,14 +230,21 @@ class HomeScreen(LiveScreen):
     def action_maximise(self) -> None:
         """Give the focused panel the whole screen, or give it back."""
         if any(self.has_class(name) for name in _MAXIMISED):
-            self.remove_class(*_MAXIMISED)
+            self._maximise(None)
         else:
-            self.add_class(_BOXES.get(self.panel.key, "-max-side"))
+            self._maximise(self.panel.key)
+
+    def _maximise(self, key: str | None) -> None:
+        """Give one panel the whole screen, or give it back."""
+        self.remove_class(*_MAXIMISED)
+        if key is not None:
+            self.add_class(_BOXES.get(key, "-max-side"))
+        self._share_room()
 
     def go_back(self) -> bool:
         """Leave full screen, then a filter, then the panel."""
         if any(self.has_class(name) for name in _MAXIMISED):
-            self.remove_class(*_MAXIMISED)
+            self._maximise(None)
             return True
         if super().go_back():
             return True
@@ -236,7 +275,8 @@ class HomeScreen(LiveScreen):
         node = self.chosen
         if node is not None:
             self.desk.controls.request_count(node.uid, name)
-            what = f"counting {wording.short_map(name)} on {node.name}"
+            self._counts.asked(node, name, self.board.wall_now)
+            what = f"counting {wording.short_map(name)} on {wording.cut(node.name, 30)}"
             self.app.notify(what, markup=False)
 
     def run_own_command(self, command: ParsedCommand) -> str:

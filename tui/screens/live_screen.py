@@ -33,7 +33,7 @@ from widgets.state_note import NoteKind, StateNote, StateNoteView
 log = logging.getLogger(__name__)
 
 MIN_COLUMNS = 60
-MIN_ROWS = 14
+MIN_ROWS = 15
 
 
 def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
@@ -168,6 +168,7 @@ class LiveScreen(Screen[None]):
             board.wall_now,
             is_read_only=self.desk.settings.is_read_only,
             paused_at=board.paused_at,
+            columns=self.app.size.width,
         )
         self._header.show(view)
 

@@ -76,9 +76,13 @@ def joined(*parts: str) -> str:
 
 
 def counts_badge(severities: Sequence[Severity]) -> tuple[Span, ...]:
-    """Return how many of the two worst severities there are, as a tab shows it."""
-    return tuple(
-        Span(f"{severity_symbol(severity)}{number}", SEVERITY_TONES[severity])
-        for severity in (Severity.HARM, Severity.WARNING)
-        if (number := sum(1 for each in severities if each is severity))
-    )
+    """Return how many there are of the worse of the two worst severities, as a tab shows it.
+
+    One number a tab: two in each would leave no room for the tabs' names.
+    """
+    for severity in (Severity.HARM, Severity.WARNING):
+        number = sum(1 for each in severities if each is severity)
+        if number:
+            words = "99+" if number > 99 else str(number)
+            return (Span(f"{severity_symbol(severity)}{words}", SEVERITY_TONES[severity]),)
+    return ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tui.model.agent import AgentStatus
 from tui.model.node import AgentPhase, AgentPod
 from tui.model.reading import ReadingState
@@ -41,21 +43,37 @@ def node_detail(node: NodeSummary, now: float) -> Detail:
         value("schedulable", "yes" if facts.node.is_schedulable else "no: cordoned"),
         value("uid", facts.node.uid),
     ]
-    lines += _agent_lines(facts.agent, now)
+    told = {fault.detail for fault in node.faults}
+    lines += _agent_lines(facts.agent, now, told)
     if facts.status.value is not None:
         lines += _status_lines(facts.status.value)
     lines += [empty_line(), heading("Sections")]
-    for name, state, reason in readings(facts):
-        words = f"{state.value}: {reason}" if reason else state.value
-        lines.append(value(name, Span(words, _STATE_TONES[state])))
-    if facts.log_error:
-        lines.append(value("log", Span(facts.log_error, Tone.WARNING)))
+    lines += _section_lines(node)
     if facts.swept_at is not None:
         lines.append(value("last answer", wording.ago(now - facts.swept_at)))
     return Detail(node.name, tuple(lines))
 
 
-def _agent_lines(agent: AgentPod | None, now: float) -> list[DetailLine]:
+def _section_lines(node: NodeSummary) -> list[DetailLine]:
+    """Return how the sections were read; a reason that stands above is not told again."""
+    told = " ".join(fault.detail for fault in node.faults)
+    if node.facts.agent is not None:
+        told = f"{told} {node.facts.agent.reason}"
+    by_words: dict[tuple[ReadingState, str], list[str]] = {}
+    for name, state, reason in readings(node.facts):
+        is_news = bool(reason) and reason not in told
+        by_words.setdefault((state, reason if is_news else ""), []).append(name)
+    lines = []
+    for (state, why), names in by_words.items():
+        words = f"{state.value}: {why}" if why else state.value
+        lines.append(value(", ".join(names), Span(words, _STATE_TONES[state])))
+    error = node.facts.log_error
+    if error:
+        lines.append(value("log", Span("unreadable" if error in told else error, Tone.WARNING)))
+    return lines
+
+
+def _agent_lines(agent: AgentPod | None, now: float, told: Collection[str]) -> list[DetailLine]:
     lines = [empty_line(), heading("Agent")]
     if agent is None:
         return [*lines, value("pod", Span("none on this node", Tone.ERROR))]
@@ -67,7 +85,7 @@ def _agent_lines(agent: AgentPod | None, now: float) -> list[DetailLine]:
         value("container", agent.container_id or "unknown"),
         value("restarts", wording.count(agent.restart_count)),
     ]
-    if agent.reason:
+    if agent.reason and agent.reason not in told:
         lines.append(value("reason", agent.reason))
     if agent.started_at is not None:
         started = f"{wording.utc_stamp(agent.started_at)}, {wording.ago(now - agent.started_at)}"

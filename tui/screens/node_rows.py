@@ -11,13 +11,14 @@ from tui.model.node import AgentPhase
 from tui.model.reading import ReadingState
 from tui.screens import wording
 from tui.screens.fleet import NodeStatus, NodeSummary
-from tui.screens.map_words import map_trouble
+from tui.screens.map_pressure import map_pressure
 from tui.screens.marks import (
     SEVERITY_TONES,
     phase_mark,
     severity_symbol,
     status_mark,
 )
+from tui.screens.node_gaps import unread_word
 from tui.screens.severity import Severity
 from widgets.bars import sparkline
 from widgets.grid_rows import GridColumn, GridRow, SortKey
@@ -32,7 +33,7 @@ _PHASE_WORDS = {AgentPhase.UNREACHABLE: "offline", AgentPhase.TERMINATING: "endi
 NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
     GridColumn("node", "NODE", 8, 40, is_flexible=True),
-    GridColumn("agent", "AGENT", 11, 13),
+    GridColumn("agent", "AGENT", 10, 13),
     GridColumn("version", "VERSION", 7, 12, priority=3),
     GridColumn("kernel", "KERNEL", 8, 18, priority=6),
     GridColumn("worst_map", "WORST MAP", 15, 24, priority=1, sorts_descending=True),
@@ -151,6 +152,8 @@ def is_denied(node: NodeSummary) -> bool:
 def agent_cell(node: NodeSummary, agent_age: str) -> CellText:
     """Return the agent's state with its age, its restarts or the refusal."""
     agent = node.facts.agent
+    if agent is None and not node.gaps:
+        return Span(f"{symbols().loading} listing", Tone.MUTED)
     if agent is None:
         return Span(f"{symbols().active} none", Tone.ERROR)
     if agent.phase is AgentPhase.RUNNING and is_denied(node):
@@ -175,13 +178,7 @@ def _version_cell(node: NodeSummary) -> CellText:
 def _map_cells(node: NodeSummary) -> tuple[CellText, CellText, CellText]:
     worst = node.worst_map
     if worst is None:
-        state = node.facts.maps.state
-        if state is ReadingState.DENIED:
-            words = node.facts.maps.reason or "denied"
-        elif state is ReadingState.FAILED:
-            words = node.facts.maps.reason or "failed"
-        else:
-            words = "not read yet" if node.facts.swept_at is None else "not counted"
+        words = unread_word(node.facts, is_agent_expected=bool(node.gaps))
         return Span(words, Tone.MUTED), Span(symbols().unknown, Tone.UNKNOWN), ""
     tone = map_tone(worst)
     name = wording.short_map(worst.name)
@@ -195,9 +192,9 @@ def _map_cells(node: NodeSummary) -> tuple[CellText, CellText, CellText]:
 
 def map_tone(usage: MapUsage) -> Tone:
     """Return the tone of a map's numbers."""
-    trouble = map_trouble(usage)
-    if trouble is not None:
-        return SEVERITY_TONES[trouble[0]]
+    pressure = map_pressure(usage)
+    if pressure is not None:
+        return SEVERITY_TONES[pressure.severity]
     return Tone.UNKNOWN if usage.entries is None else Tone.OK
 
 

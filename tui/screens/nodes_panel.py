@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tui.screens.board import Board
 from tui.screens.details import Detail
-from tui.screens.fleet import NodeStatus, NodeSummary
+from tui.screens.fleet import NodeSummary
 from tui.screens.marks import joined
 from tui.screens.node_detail import node_detail
 from tui.screens.node_rows import NODE_COLUMNS, NodeRows
@@ -25,7 +25,7 @@ class NodesPanel(GridPanel):
         super().__init__()
         self._rows = NodeRows()
         self.is_settled = False
-        """Whether the cursor stays where it is; before, it follows the worst node."""
+        """Whether the person moved the cursor; before, it follows the worst node."""
 
     @property
     def is_arranged(self) -> bool:
@@ -45,8 +45,6 @@ class NodesPanel(GridPanel):
         self.give_rows(rows, nodes_note(board.snapshot))
         if not self.is_settled and self.grid.shown:
             self.grid.select(self.grid.shown[0].key)
-            is_read = not board.summary.statuses.get(NodeStatus.LOADING, 0)
-            self.is_settled = board.snapshot.is_complete and is_read
 
     def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
         """Return everything known of the node."""

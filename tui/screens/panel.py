@@ -14,6 +14,7 @@ from widgets.grid import Grid
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.line_list import LineList
 from widgets.state_note import StateNote
+from widgets.symbols import symbols
 from widgets.tones import Span
 
 
@@ -38,6 +39,15 @@ class Panel(ABC):
     @abstractmethod
     def description(self) -> str:
         """Counts, filter and sort, for the panel's title."""
+
+    @property
+    def is_arranged(self) -> bool:
+        """Whether the person hid rows or sorted them, which must be on screen.
+
+        Every widget's description says then `/filter`, `sorted by COLUMN` or `faults only`.
+        """
+        parts = self.description.split(f" {symbols().divider} ")
+        return any(part.startswith(("/", "sorted by", "faults only")) for part in parts)
 
     @property
     @abstractmethod

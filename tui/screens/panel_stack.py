@@ -16,7 +16,8 @@ from tui.screens.fleet import NodeSummary
 from tui.screens.marks import joined
 from tui.screens.panel import Panel
 from widgets.state_note import NoteKind, StateNote
-from widgets.tab_strip import TabItem, TabStrip, TabStripView
+from widgets.tab_strip import TabItem, TabStrip, TabStripView, tab_spans
+from widgets.text import span_cells
 from widgets.tones import Span, Tone
 
 log = logging.getLogger(__name__)
@@ -99,8 +100,22 @@ class PanelStack(Vertical):
         else:
             left = () if node is None else (Span(f" {wording.cut(node.name, 30)} ", Tone.STRONG),)
             right = (Span(self._state_of(shown, board), Tone.MUTED),)
-            view = TabStripView(items, self._active, left, right, is_ruled=True)
+            if shown.is_arranged:
+                right = (Span(shown.description, Tone.ACCENT),)
+                left = left if self._has_room(items, left, right) else ()
+            view = TabStripView(items, self._active, left, right, shown.is_arranged, is_ruled=True)
         self._strip.show(view)
+
+    def _has_room(
+        self, items: Sequence[TabItem], left: Sequence[Span], right: Sequence[Span]
+    ) -> bool:
+        """Return whether node, short tabs and the right text stand side by side."""
+        short = [
+            span
+            for item in items
+            for span in tab_spans(item, is_active=item.key == self._active, is_short=True)
+        ]
+        return span_cells([*left, *short, *right]) + 4 <= self.size.width
 
     def _state_of(self, panel: Panel, board: Board) -> str:
         if self._node is None:

@@ -19,10 +19,10 @@ from widgets.tones import CellText, Span, Tone
 
 SERVICE_NODE_COLUMNS = (
     GridColumn("state", "", 1, 1),
-    GridColumn("node", "NODE", 8, 40, is_flexible=True),
+    GridColumn("node", "NODE", 8, 40),
     GridColumn("verdict", "ON THIS NODE", 12, 16),
     GridColumn("frontends", "FRONTENDS", 9, 10, align="right", priority=2),
-    GridColumn("detail", "DETAIL", 16, 80, priority=1),
+    GridColumn("detail", "DETAIL", 16, 80, priority=1, is_flexible=True),
     GridColumn("version", "VERSION", 7, 12, priority=4),
     GridColumn("age", "READ", 4, 8, align="right", priority=3),
 )

@@ -15,12 +15,12 @@ from widgets.tones import CellText, Span, Tone
 
 SERVICE_COLUMNS = (
     GridColumn("state", "", 1, 1),
-    GridColumn("service", "SERVICE", 12, 44),
+    GridColumn("service", "SERVICE", 20, 44),
     GridColumn("frontend", "FRONTEND", 19, 44, priority=2),
     GridColumn("type", "TYPE", 9, 12, priority=6),
     GridColumn("fault", "FAULT", 7, 14),
     GridColumn("backends", "BACKENDS", 8, 10, align="right", priority=1),
-    GridColumn("detail", "DETAIL", 20, 60, priority=5, is_flexible=True),
+    GridColumn("detail", "DETAIL", 10, 60, priority=5, is_flexible=True),
 )
 """The Services panel's columns; `backends` is have of want."""
 
