@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import time
 
 import pytest
 from aiohttp import ClientSession
@@ -240,9 +241,30 @@ async def test_a_server_that_goes_and_comes_back_is_lost_and_found(tmp_path: Pat
         assert len(kept) == 3
         assert all(facts.services.value for facts in kept)
         assert rig.snapshot.health.last_good_at is not None
+        swept = rig.snapshot.health.sweep_ended_at
+        back_at = time()
         await rig.server.__aenter__()
+        await rig.until(lambda: rig.snapshot.health.state is not SourceState.LOST, "found")
         await rig.until(lambda: rig.snapshot.health.state is SourceState.LIVE, "live again")
+        assert all((facts.swept_at or 0.0) > back_at for facts in rig.nodes)
+        assert (rig.snapshot.health.sweep_ended_at or 0.0) >= (swept or 0.0)
         assert rig.snapshot.gaps == {}
+
+
+async def test_nodes_that_failed_long_are_read_as_soon_as_the_server_is_back(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, settings=CollectSettings(interval_seconds=60.0)) as rig:
+        await rig.until_read()
+        await rig.server.__aexit__(None, None, None)
+        await rig.until(lambda: rig.snapshot.health.state is SourceState.LOST, "lost")
+        rig.source.refresh()
+        await rig.until(lambda: any(facts.sweep_error for facts in rig.nodes), "failed execs")
+        back_at = time()
+        await rig.server.__aenter__()
+        await rig.until(
+            lambda: all((facts.swept_at or 0.0) > back_at for facts in rig.nodes), "all read"
+        )
 
 
 async def test_a_restarted_agent_is_read_anew(tmp_path: Path) -> None:

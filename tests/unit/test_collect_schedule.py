@@ -174,6 +174,49 @@ def test_a_failing_node_waits_longer_each_time_and_the_others_go_on() -> None:
     assert {*uids(rig.turns())} == {"n000", "n002"}
 
 
+def test_an_api_server_that_is_away_costs_no_node_its_pace() -> None:
+    rig = Rig(3, interval=10.0)
+    rig.turns()
+    for _ in range(8):
+        rig.skip(20.0)
+        while (turn := rig.schedule.next_turn()) is not None:
+            rig.schedule.unreached(turn)
+    done = rig.schedule.sweeps_done
+    rig.skip(10.1)
+    assert len(rig.turns()) == 3
+    assert rig.schedule.sweeps_done == done + 1
+
+
+def test_after_the_api_server_was_away_all_nodes_are_read_at_once() -> None:
+    rig = Rig(3, interval=10.0)
+    rig.turns()
+    rig.skip(11.0)
+    under_way = rig.schedule.next_turn()
+    assert under_way is not None
+    for _ in range(6):
+        rig.turns(failed=None)
+        rig.skip(400.0)
+    rig.turns(failed=None)
+    done = rig.schedule.sweeps_done
+    rig.schedule.reconnect()
+    assert rig.schedule.stale_count == 3
+    rig.skip(0.1)
+    assert len(set(uids(rig.turns()))) == 2
+    assert rig.schedule.stale_count == 1
+    assert rig.schedule.sweeps_done == done
+    rig.schedule.finished(under_way, 0.0, None)
+    assert rig.schedule.stale_count == 1
+    assert uids(rig.turns()) == [under_way.agent.uid]
+    assert rig.schedule.stale_count == 0
+
+
+def test_a_sweep_that_nobody_answered_is_none() -> None:
+    rig = Rig(3, interval=10.0)
+    rig.turns(failed=None)
+    assert rig.schedule.sweeps_done == 0
+    assert rig.schedule.last_sweep_seconds is None
+
+
 def test_a_hanging_node_does_not_hold_up_the_next_sweep() -> None:
     rig = Rig(3)
     rig.turns()

@@ -14,6 +14,9 @@ from tui.safety import CleanText, clean
 FAILING_SHARE = 0.1
 """More failing execs than this share of the nodes are worth a word."""
 
+NEEDED = frozenset({"nodes", "pods"})
+"""Until these were listed, or refused, an empty screen means loading."""
+
 
 @dataclass(slots=True)
 class Contact:
@@ -30,10 +33,27 @@ class Contact:
     exec_failures: int = 0
     exec_error: CleanText = CleanText("")
     """Why the last exec failed; empty after one that was answered."""
+    on_return: Callable[[], None] = lambda: None
+    """Called when the API server answers again after it was lost."""
+    _is_away: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing that is needed can be seen."""
+        return self.lost.keys() >= NEEDED
+
+    def lose(self, key: str, reason: CleanText) -> None:
+        """Note that a watch sees nothing; a server that stays lost is lost once."""
+        was_lost = self.is_lost
+        self.lost[key] = reason
+        self._is_away = self._is_away or (self.is_lost and not was_lost)
 
     def hear(self) -> None:
         """Note that the API server answered."""
         self.last_good_at = self.clock.time()
+        if self._is_away:
+            self._is_away = False
+            self.on_return()
 
 
 class HealthBook:
@@ -45,13 +65,11 @@ class HealthBook:
         contact: Contact,
         schedule: Schedule,
         gaps: GapBook,
-        needed: frozenset[str],
     ) -> None:
         self._name = name
         self._contact = contact
         self._schedule = schedule
         self._gaps = gaps
-        self._needed = needed
         self._sweeps_seen = 0
         self._sweep_ended_at: float | None = None
 
@@ -80,21 +98,22 @@ class HealthBook:
         contact = self._contact
         if contact.startup_error:
             return SourceState.LOST, contact.startup_error
-        waiting = self._needed - contact.listed
-        lost_needed = [contact.lost[key] for key in sorted(self._needed) if key in contact.lost]
-        if len(lost_needed) == len(self._needed) and lost_needed:
-            return SourceState.LOST, lost_needed[0]
-        if waiting:
+        if contact.is_lost:
+            return SourceState.LOST, contact.lost[min(NEEDED)]
+        if not contact.listed >= NEEDED:
             return SourceState.CONNECTING, CleanText("")
         reason = self._degradation()
         return (SourceState.DEGRADED if reason else SourceState.LIVE), reason
 
     def _degradation(self) -> CleanText:
         """Say what fails while the rest goes on; empty where nothing does."""
-        contact = self._contact
+        contact, schedule = self._contact, self._schedule
+        if schedule.stale_count:
+            read = len(schedule) - schedule.stale_count
+            return clean(f"reconnected, {read:,} of {len(schedule):,} nodes read")
         if contact.lost:
             return next(iter(contact.lost.values()))
-        if contact.exec_failures > FAILING_SHARE * len(self._schedule):
+        if contact.exec_failures > FAILING_SHARE * len(schedule):
             count = contact.exec_failures
             return clean(f"{count} execs failed, last: {contact.exec_error}")
         newest = self._gaps.newest

@@ -45,15 +45,11 @@ GOOD_SECONDS = 5.0
 RETRY_BASE_SECONDS = 1.0
 MOST_RETRY_SECONDS = 30.0
 
-NEEDED = frozenset({"nodes", "pods"})
-"""Until these were listed, or refused, an empty screen means loading."""
-
 Connect = Callable[["ConnectionSettings"], Awaitable["Session"]]
 """How a session is opened; a simulated cluster waits until it serves."""
 
 
 async def connect_session(settings: ConnectionSettings) -> Session:
-    """Open a session with the Kubernetes client."""
     """Open a session to the chosen cluster."""
     # Importing the Kubernetes client takes most of a second: after the first paint, on this loop.
     from tui.cluster.connection import connect
@@ -83,7 +79,7 @@ class LiveSource:
         self._wants = WantKeeper(clock)
         self._book = ClusterBook(self._shared, ClusterFacts())
         self._health = HealthBook(
-            self._source_name, self._shared.contact, self._schedule, self._shared.gaps, NEEDED
+            self._source_name, self._shared.contact, self._schedule, self._shared.gaps
         )
         self._sweeper: Sweeper | None = None
         self._logs: LogIntake | None = None
@@ -217,6 +213,7 @@ class LiveSource:
         self._sweeper = Sweeper(
             session, self._roster, self._schedule, self._wants, shared, self._logs
         )
+        shared.contact.on_return = self._sweeper.reconnect
         self.focus(self._focus.chosen, self._focus.marked)
         population = Population(self._roster, shared, (self._sweeper, self._logs))
         async with asyncio.TaskGroup() as group:

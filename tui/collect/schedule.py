@@ -37,6 +37,10 @@ class Schedule:
         self._urgent: dict[NodeUid, None] = {}
         self._follow_ups: dict[NodeUid, None] = {}
         self._in_sweep: set[NodeUid] = set()
+        self._stale: set[NodeUid] = set()
+        self._reconnected_at = NEVER
+        self._has_answered = False
+        """Whether a node answered in this sweep."""
         self._last_sweep_at = NEVER
         self._jitter = 0.0
         self._sweep_started_at: float | None = None
@@ -74,6 +78,11 @@ class Schedule:
         """Nodes of this sweep that still wait."""
         return len(self._pending)
 
+    @property
+    def stale_count(self) -> int:
+        """Nodes that were not read since the API server came back."""
+        return len(self._stale)
+
     def p95_seconds(self) -> float | None:
         """Return the 95th percentile of one node's exec."""
         if not self._durations:
@@ -100,6 +109,7 @@ class Schedule:
         self._visits.pop(uid, None)
         self._leave_queues(uid)
         self._in_sweep.discard(uid)
+        self._stale.discard(uid)
         self._end_sweep_if_done()
 
     def focus(self, focus: Focus) -> None:
@@ -133,6 +143,16 @@ class Schedule:
         for visits in self._visits.values():
             visits.not_before = NEVER
         self.refresh()
+
+    def reconnect(self) -> None:
+        """Begin anew after the API server was away: what failed meanwhile tells of no node."""
+        now = self._clock.monotonic()
+        for visits in self._visits.values():
+            visits.not_before, visits.failures = NEVER, 0
+        self._reconnected_at = now
+        self._stale = set(self._visits)
+        self._sweep_started_at = None
+        self._begin_sweep(now)
 
     def note_ipv6_maps(self, uid: NodeUid, has_them: bool) -> None:
         """Remember whether the IPv6 maps exist there: only then are they worth dumping."""
@@ -187,20 +207,36 @@ class Schedule:
         self._in_sweep.discard(uid)
         visits = self._visits.get(uid)
         if visits is not None and failed is None:
-            visits.is_in_flight = False
             visits.failures += 1
-            wait = full_jitter(
-                self._clock, visits.failures, self.interval_seconds, MOST_BACKOFF_SECONDS
-            )
-            self.postpone(uid, wait)
+            self._back_off(visits, visits.failures)
         elif visits is not None and failed is not None:
             if not turn.is_first_reading:
                 self._durations.append(seconds)
             visits.note_answer(turn, now, seconds, failed)
+            self._has_answered = True
+            self._stale.discard(uid)
             if visits.owes_follow_up:
                 queue = self._urgent if uid in self._focus.nodes else self._follow_ups
                 queue[uid] = None
         self._end_sweep_if_done()
+
+    def unreached(self, turn: Turn) -> None:
+        """Note an exec that never got past the API server: the node is not to blame."""
+        self._in_sweep.discard(turn.agent.uid)
+        visits = self._visits.get(turn.agent.uid)
+        if visits is not None:
+            self._back_off(visits, 0)
+        self._end_sweep_if_done()
+
+    def _back_off(self, visits: Visits, failures: int) -> None:
+        visits.is_in_flight = False
+        if visits.last_started_at < self._reconnected_at:
+            # It was under way while the API server was lost.
+            visits.failures = 0
+            self._urgent[visits.agent.uid] = None
+            return
+        wait = full_jitter(self._clock, failures, self.interval_seconds, MOST_BACKOFF_SECONDS)
+        self.postpone(visits.agent.uid, wait)
 
     def postpone(self, uid: NodeUid, seconds: float) -> None:
         """Leave a node alone for a while: asking it again soon can't help."""
@@ -208,6 +244,7 @@ class Schedule:
         if visits is not None:
             visits.not_before = self._clock.monotonic() + seconds
             self._leave_queues(uid)
+            self._stale.discard(uid)
 
     def _begin_sweep(self, now: float) -> None:
         """Have all nodes visited again, but those that wait after a failure or still answer."""
@@ -230,10 +267,11 @@ class Schedule:
             self._end_sweep(self._clock.monotonic())
 
     def _end_sweep(self, now: float) -> None:
-        if self._sweep_started_at is not None and self._visits:
+        if self._sweep_started_at is not None and self._has_answered and not self._stale:
             self.last_sweep_seconds = now - self._sweep_started_at
             self.sweeps_done += 1
         self._sweep_started_at = None
+        self._has_answered = False
         self._in_sweep.clear()
 
     def _pick(self, now: float) -> Visits | None:

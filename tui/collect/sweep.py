@@ -23,9 +23,12 @@ from tui.collect.wants import WantKeeper
 from tui.errors import (
     ClusterError,
     CommandMissingError,
+    ConnectError,
+    CredentialError,
     DeadlineError,
     ExecError,
     ForbiddenError,
+    UnauthorizedError,
 )
 from tui.model.logs import LogLine
 from tui.model.names import ContainerId, NodeUid
@@ -48,6 +51,9 @@ NO_SHELL_SECONDS = 300.0
 """An image without a shell gets none while its container runs."""
 
 EXEC_GAP = "exec"
+
+_SERVER_ERRORS = (ConnectError, CredentialError, UnauthorizedError)
+"""These tell of the API server and nothing of the node."""
 
 
 class Execs(Protocol):
@@ -142,6 +148,11 @@ class Sweeper:
         self._schedule.resume()
         self._alarm.ring()
 
+    def reconnect(self) -> None:
+        """Read all nodes anew: the API server answers again."""
+        self._schedule.reconnect()
+        self._alarm.ring()
+
     async def note(self, target: Target) -> None:
         """Take in a node that appeared or changed; say why where it can't be asked."""
         agent = target.answering
@@ -206,6 +217,9 @@ class Sweeper:
         except ClusterError as error:
             LOG.info("exec on %s: %s", target.node.name, short(error))
             await self._fail(turn, short(error))
+            if isinstance(error, _SERVER_ERRORS):
+                self._schedule.unreached(turn)
+                return
             failed = None
         except Exception as error:
             # One node's surprise must not end the sweep of all others.

@@ -82,7 +82,7 @@ async def follow(
                 contact.hear()
                 contact.lost.pop(resource.key, None)
             else:
-                contact.lost[resource.key] = event.reason
+                contact.lose(resource.key, event.reason)
             await gaps.open(resource.key, resource.what, event.reason, is_denied=event.is_denied)
             await keeper.lose(event.reason, is_denied=event.is_denied)
             if is_refusal:
