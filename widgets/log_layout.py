@@ -136,11 +136,26 @@ def _cut_line(row: LogRow, layout: LogLayout) -> list[Span]:
         is_tight = cell_len(row.count) + cell_len(row.message) + 2 > room
         words = row.count.partition(" ")[0] if is_tight else row.count
         count = [Span(words, Tone.ACCENT), Span("  ")]
-    message = elide_middle(row.message, max(1, room - span_cells(count)))
+    message = _both_ends(row.message, max(1, room - span_cells(count)))
     text = [*count, Span(message)]
     if row.details and span_cells(text) + _MIN_DETAIL_CELLS <= room:
         text += [Span("  "), Span(row.details, Tone.MUTED)]
     return [*fit_spans(text, room), *tag]
+
+
+def _both_ends(message: str, room: int) -> str:
+    """Return the message's start and its cause, which follows the last colon in Go's errors.
+
+    Of a cause that is too long itself, its start tells more than its end.
+    """
+    cause_at = message.rfind(": ") + 2
+    head_cells = (room - 1) * 3 // 10
+    is_long = cause_at > 1 and cell_len(message) > room
+    if not is_long or cell_len(message[cause_at:]) < room - head_cells:
+        return elide_middle(message, room)
+    if cell_len(message[:cause_at]) <= head_cells:
+        return fit(message, room)
+    return fit(f"{fit(message[:cause_at], head_cells)} {message[cause_at:]}", room)
 
 
 def _from_cell(spans: Sequence[Span], offset: int) -> list[Span]:

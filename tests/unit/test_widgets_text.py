@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from time import process_time
 
 import pytest
@@ -102,6 +103,9 @@ def test_the_end_of_a_long_log_line_stays_in_sight() -> None:
     wide = "".join(span.text for span in row_line(row, 0, LogLayout(170)))
     assert f"{message}  k8s" in wide
     assert wide.endswith("…") or "load-3" in wide
+    longer = replace(row, message=f"{message} with the flag that says how large every map is")
+    both = "".join(span.text for span in row_line(longer, 0, LogLayout(100)))
+    assert "ERROR ×11  Error while insert… the map is full, please consider resizing" in both
     scrolled = LogLayout(100, offset=16)
     assert "…" in "".join(span.text for span in row_line(row, 0, scrolled))
 
