@@ -175,7 +175,7 @@ async def test_at_most_fifty_are_followed() -> None:
             rig.intake.note_report(
                 NodeReport(uid(number), ContainerId("c1"), None, clean("exec failed"))
             )
-        await rig.clock.advance(5.0)
+        await rig.clock.advance(10.0)
         assert rig.logs.open_follows == 50
 
 

@@ -20,6 +20,9 @@ from tui.safety import CleanText, clean
 MOST_WAITING = 4_000
 """Lines of one node that wait at most."""
 
+MOST_WAITING_BYTES = 4 * 1024 * 1024
+"""The same in bytes: one line may have 64 KiB."""
+
 PROBLEMS_KEPT = 60
 """Warnings and errors since the agent's start that tell of missing features."""
 
@@ -76,12 +79,6 @@ class LogCursor:
         elif at == self.last:
             self._at_last.add(hash(text))
 
-    def skip_to(self, at: float) -> None:
-        """Leave out what lies before; the caller tells of the gap."""
-        if at > self.last:
-            self.last = at
-            self._at_last = set()
-
 
 @dataclass(slots=True)
 class _Loss:
@@ -115,6 +112,7 @@ class LogBuffer:
         self.last_problem_at = 0.0
         self._parser = LogParser()
         self._waiting: deque[Stamped] = deque()
+        self._waiting_bytes = 0
         self._loss: _Loss | None = None
         self._last_at = 0.0
 
@@ -123,8 +121,10 @@ class LogBuffer:
 
     def add(self, lines: Iterable[Stamped]) -> None:
         """Have lines wait; when too many do, the quiet ones go first, then the oldest."""
-        self._waiting.extend(lines)
-        if len(self._waiting) > MOST_WAITING:
+        for line in lines:
+            self._waiting.append(line)
+            self._waiting_bytes += len(line[1])
+        if len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
             self._shed()
 
     def lose(self, started_at: float, ended_at: float, reason: CleanText) -> None:
@@ -132,22 +132,29 @@ class LogBuffer:
         self._note_loss(_Loss(started_at, ended_at, None, reason))
 
     def _shed(self) -> None:
-        surplus = len(self._waiting) - MOST_WAITING // 2
-        kept: deque[Stamped] = deque()
         times: list[float] = []
-        dropped = 0
-        for at, text in self._waiting:
-            if dropped < surplus and is_quiet(text):
-                dropped += 1
-                if at is not None:
-                    times.append(at)
-            else:
-                kept.append((at, text))
-        while len(kept) > MOST_WAITING // 2:
-            at, _ = kept.popleft()
+        kept: deque[Stamped] = deque()
+        dropped, lines = 0, len(self._waiting)
+
+        def drop(line: Stamped) -> None:
+            nonlocal dropped
             dropped += 1
-            if at is not None:
-                times.append(at)
+            self._waiting_bytes -= len(line[1])
+            if line[0] is not None:
+                times.append(line[0])
+
+        def is_too_much() -> bool:
+            return (
+                lines - dropped > MOST_WAITING // 2 or self._waiting_bytes > MOST_WAITING_BYTES // 2
+            )
+
+        for line in self._waiting:
+            if is_too_much() and is_quiet(line[1]):
+                drop(line)
+            else:
+                kept.append(line)
+        while is_too_much():
+            drop(kept.popleft())
         self._waiting = kept
         started_at = min(times, default=self._last_at)
         self._note_loss(_Loss(started_at, max(times, default=started_at), dropped, STORM))
@@ -163,9 +170,9 @@ class LogBuffer:
         if not len(self):
             return None
         loss, self._loss = self._loss, None
-        lines = [
-            self._parse(*self._waiting.popleft()) for _ in range(min(most, len(self._waiting)))
-        ]
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._waiting_bytes -= sum(len(text) for _, text in taken)
+        lines = [self._parse(at, text) for at, text in taken]
         return LogBatch(
             self.node_uid,
             self.container_id,

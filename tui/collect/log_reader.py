@@ -19,7 +19,7 @@ from tui.collect.log_lines import (
 )
 from tui.collect.log_nodes import NodeLogState
 from tui.collect.shared import Shared
-from tui.errors import ApiError, ForbiddenError, NotFoundError, UnauthorizedError
+from tui.errors import ApiError
 
 HISTORY_BYTES = 8 * 1024 * 1024
 LARGE_CLUSTER_HISTORY_BYTES = 512 * 1024
@@ -69,8 +69,8 @@ class LogReader:
             ClusterError: it can't be read.
         """
         if state.wants_previous:
-            state.wants_previous = False
             await self._read_previous(state)
+            state.wants_previous = False
         if not state.agent.container_id or state.agent.started_at is None:
             return
         if not state.has_history:
@@ -86,8 +86,8 @@ class LogReader:
             NotFoundError: the pod is gone.
         """
         buffer, cursor = state.buffer, state.cursor
-        since = cursor.last or self._shared.clock.time()
-        start = LogStart(since_time=since)
+        # Only the node's own clock tells where to go on: ours may be wrong by hours.
+        start = LogStart(since_time=cursor.last) if cursor.last else LogStart()
         pieces = self._logs.follow_log(state.target, start)
         async with aclosing(pieces) as following:  # type: ignore[type-var]  # it is an async generator
             async for piece in following:
@@ -104,11 +104,11 @@ class LogReader:
         start = LogStart(is_previous=True, tail_lines=PREVIOUS_LINES, limit_bytes=POLL_BYTES)
         try:
             piece = await self._read(state.target, start)
-        except (ForbiddenError, UnauthorizedError):
-            raise
-        except (NotFoundError, ApiError):
+        except ApiError as error:
             # The kubelet answers 400 when the container before was collected meanwhile.
-            return
+            if error.status in {400, 404}:
+                return
+            raise
         await self._add(state.previous_buffer(), state.cursor.fresh(split_lines(piece)))
 
     async def _read_history(self, state: NodeLogState) -> None:
@@ -122,11 +122,18 @@ class LogReader:
             await self._add(buffer, lines)
             return
         await self._add(buffer, lines, quiet_lines=0)
+        await self._read_end(state, buffer, limit)
+
+    async def _read_end(self, state: NodeLogState, buffer: LogBuffer, limit: int) -> None:
+        """Go on with the newest lines, and tell that those between were not read."""
         cut_at = state.cursor.last
-        tail_lines = LARGE_CLUSTER_TAIL_LINES if large else TAIL_LINES
+        is_large = self._node_count() > LARGE_CLUSTER_NODES
+        tail_lines = LARGE_CLUSTER_TAIL_LINES if is_large else TAIL_LINES
         tail = LogStart(tail_lines=tail_lines, limit_bytes=TAIL_BYTES)
-        later = state.cursor.fresh(split_lines(await self._read(state.target, tail)))
-        if later and later[0][0] is not None:
+        newest = split_lines(await self._read(state.target, tail))
+        later = state.cursor.fresh(newest)
+        # Where some of the newest lines are known already, none lies between.
+        if later and later[0][0] is not None and len(later) == len(newest):
             buffer.lose(cut_at, later[0][0], bounded_reason(limit))
         await self._add(buffer, later)
 
@@ -137,9 +144,7 @@ class LogReader:
         lines = state.cursor.fresh(split_lines(piece))
         await self._add(state.buffer, lines, quiet_lines=len(lines))
         if len(piece) >= POLL_BYTES - 1:
-            now = self._shared.clock.time()
-            state.buffer.lose(state.cursor.last, now, bounded_reason(POLL_BYTES))
-            state.cursor.skip_to(now)
+            await self._read_end(state, state.buffer, POLL_BYTES)
 
     async def _add(
         self, buffer: LogBuffer, lines: Iterable[Stamped], *, quiet_lines: int = QUIET_LINES

@@ -36,6 +36,9 @@ MOST_FOLLOWERS = 50
 READERS = 3
 """Bounded reads at once: histories and polls."""
 
+STARTING_FOLLOWERS = 3
+"""Followers that read their log's start at once: each may hold eight megabytes of it."""
+
 POLL_SECONDS = 20.0
 POLLS_PER_SECOND = 6.0
 DENIED_SECONDS = 60.0
@@ -52,6 +55,7 @@ class LogIntake:
         self._focus = Focus()
         self._followers: dict[NodeUid, asyncio.Task[None]] = {}
         self._reading: set[NodeUid] = set()
+        self._starting: set[asyncio.Task[None]] = set()
         self._troubled: dict[NodeUid, None] = {}
         self._interesting: frozenset[NodeUid] = frozenset()
         self._denied_until = float("-inf")
@@ -79,6 +83,13 @@ class LogIntake:
         self._states.pop(uid, None)
         self._troubled.pop(uid, None)
         self._stop_following(uid)
+
+    def resume(self) -> None:
+        """Read the logs again that failed while the API server was away."""
+        for state in self._states.values():
+            if state.failures:
+                state.failures = 0
+                state.next_read_at = 0.0
 
     def focus(self, focus: Focus) -> None:
         """Follow these nodes live."""
@@ -134,10 +145,14 @@ class LogIntake:
         for uid in self._followers.keys() - set(chosen):
             self._stop_following(uid)
         for uid in chosen:
+            if len(self._starting) >= STARTING_FOLLOWERS:
+                break
             if uid not in self._followers and uid not in self._reading:
                 state = self._states[uid]
                 task = group.create_task(self._follow(state), name=f"follow log {uid}")
                 self._followers[uid] = task
+                self._starting.add(task)
+                task.add_done_callback(self._starting.discard)
 
     def _stop_following(self, uid: NodeUid) -> None:
         task = self._followers.pop(uid, None)
@@ -183,9 +198,12 @@ class LogIntake:
 
     async def _follow(self, state: NodeLogState) -> None:
         """Read the history of a log, then follow it until nobody wants it."""
+        task = asyncio.current_task()
         try:
             await self._reader.catch_up(state)
             await self._note_readable(state)
+            state.failures = 0
+            self._starting -= {task}
             async for piece in self._reader.follow(state):
                 if piece.trouble:
                     error = (ForbiddenError if piece.is_denied else ClusterError)(piece.trouble)
@@ -194,9 +212,10 @@ class LogIntake:
                     await self._note_readable(state)
         except ClusterError as error:
             await self._note_unreadable(state, error)
+        self._starting -= {task}
         # Not again at once: a log that ends right away would be opened for ever.
         await self._shared.clock.sleep(2.0 + 2.0 * min(state.failures, 14))
-        if self._followers.get(state.uid) is asyncio.current_task():
+        if self._followers.get(state.uid) is task:
             del self._followers[state.uid]
 
     async def _note_readable(self, state: NodeLogState) -> None:

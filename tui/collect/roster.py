@@ -94,6 +94,13 @@ class Roster:
         self._derives_nodes = True
         return self._settle({pod.node_name for pod in self._pods.values()})
 
+    def trust_nodes(self) -> list[Change]:
+        """Take the Node objects' word again for which nodes there are."""
+        if not self._derives_nodes:
+            return []
+        self._derives_nodes = False
+        return self._settle({*self._nodes, *self._targets})
+
     def keep_nodes(self, names: Iterable[NodeName]) -> list[Change]:
         """Forget all nodes but these, at the end of a fresh list."""
         self._derives_nodes = False
@@ -178,5 +185,7 @@ class Roster:
         return pod if self._derives_nodes else on_node(pod, node)
 
 
-def _preference(pod: AgentPod) -> tuple[int, float, str]:
-    return _PREFERRED.index(pod.phase), -(pod.started_at or 0.0), pod.uid
+def _preference(pod: AgentPod) -> tuple[bool, int, float, str]:
+    # An evicted or failed pod stays as NOT_READY until somebody deletes it, beside its successor.
+    is_over = pod.phase is AgentPhase.NOT_READY and pod.started_at is None
+    return is_over, _PREFERRED.index(pod.phase), -(pod.started_at or 0.0), pod.uid

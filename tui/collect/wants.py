@@ -103,7 +103,10 @@ class WantKeeper:
         """Forget an EndpointSlice that was deleted."""
         owner = self._owner.pop(key, None)
         if owner is not None:
-            self._slices[owner].pop(key[1], None)
+            slices = self._slices[owner]
+            slices.pop(key[1], None)
+            if not slices:
+                del self._slices[owner]
             self._touch(owner, is_first=False)
 
     async def wants(self) -> Wants | None:

@@ -75,6 +75,8 @@ class NodeTrends:
             # Made anew with another size: what came before tells no trend.
             course.max_entries = usage.max_entries
             course.start_over(at)
+        # An agent's start is told by the cluster's clock, which may be ahead of ours.
+        course.since = min(course.since, at)
         counted_at = at if usage.counted_at is None else usage.counted_at
         is_fresh = course.counted_at != counted_at
         course.counted_at = counted_at
