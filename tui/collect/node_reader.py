@@ -30,7 +30,7 @@ from tui.collect.feature_reader import FeatureReader, Seen
 from tui.collect.map_reader import MapReader
 from tui.collect.pools import Sharing
 from tui.collect.roster import Target
-from tui.collect.service_reader import AgentView, Dumps, ServiceReader
+from tui.collect.service_reader import AgentView, Dumps, ServiceReader, needed_dumps
 from tui.collect.visits import Turn
 from tui.collect.wants import WantKeeper
 from tui.model.agent import AgentMetrics, AgentStatus, AgentVersion, EffectiveConfig
@@ -220,7 +220,7 @@ class NodeReader:
     async def _coverage(
         self, target: Target, frames: Mapping[str, Frame], at: float
     ) -> tuple[Reading[ServiceCoverage], Dumps | None]:
-        origin = self._origin("services4", at)
+        origin = self._origin(needed_dumps(frames)[0], at)
         decoded = await self._services.decode(frames, origin)
         if decoded.value is None:
             return Reading(decoded.state, None, decoded.reason, origin), None

@@ -75,12 +75,12 @@ class ServiceReader:
 
     async def decode(self, frames: Mapping[str, Frame], origin: Origin) -> Reading[Dumps]:
         """Return what the kernel holds; both the services and the backends have to be there."""
-        for name in ("services4", "backends4"):
+        for name in needed_dumps(frames):
             frame = frames.get(name)
             problem = problem_of(frame) if frame is not None else "no answer came"
             if frame is None or problem:
                 reason = clean(f"{name}: {problem}")
-                is_absent = frame is not None and frame.exit_code == EXIT_NO_MAP
+                is_absent = _has_no_map(frame)
                 make = Reading[Dumps].unknown if is_absent else Reading[Dumps].failed
                 return make(reason, origin)
         texts = [frame for name in _DUMP_PROBES if (frame := _usable(frames.get(name)))]
@@ -134,6 +134,19 @@ class ServiceReader:
         return Reading.unknown(NOT_LISTED, origin)
 
 
+def needed_dumps(frames: Mapping[str, Frame]) -> tuple[str, str]:
+    """Return the services and backends that have to be there: IPv6 alone where IPv4 is off."""
+    has_none = [_has_no_map(frames.get(name)) for name in _IPV4]
+    has_ipv6 = not any(_has_no_map(frames.get(name)) for name in _IPV6)
+    return _IPV6 if all(has_none) and has_ipv6 and _IPV6[0] in frames else _IPV4
+
+
+def _has_no_map(frame: Frame | None) -> bool:
+    return frame is not None and frame.exit_code == EXIT_NO_MAP
+
+
+_IPV4 = ("services4", "backends4")
+_IPV6 = ("services6", "backends6")
 _DUMP_PROBES = ("services4", "services6", "backends4", "backends6")
 
 
