@@ -12,8 +12,10 @@ from tui.model.reading import Reading
 from tui.model.snapshot import NodeFacts
 from tui.safety import clean
 from tui.screens.board import Board
+from tui.screens.fleet import summarise_node
 from tui.screens.gap_lines import gaps_detail
 from tui.screens.header_view import header_view
+from tui.screens.node_detail import node_detail
 from tui.screens.node_gaps import NodeGap, node_gaps, unread_word
 from widgets.tones import text_of
 
@@ -86,3 +88,28 @@ def test_cluster_without_cilium_has_not_lost_the_api() -> None:
     )
     assert "lost the API" not in text_of(header.headline)
     assert "no Cilium found" in text_of(header.headline)
+
+
+@pytest.mark.parametrize("facts", [samples.denied(), samples.crashing()], ids=["denied", "crash"])
+def test_detail_of_a_node_says_each_reason_once(facts: NodeFacts) -> None:
+    node = summarise_node(facts, samples.NOW, True)
+    lines = [text_of(line.value) for line in node_detail(node, samples.NOW).lines]
+    for reason in ("needs create pods/exec", "CrashLoopBackOff", "container not running"):
+        assert sum(reason in line for line in lines) <= 1, (reason, lines)
+
+
+def test_fuller_node_stands_above_among_equals() -> None:
+    fuller, full = (
+        replace(
+            samples.healthy(number),
+            maps=Reading.known(
+                (samples.lru_map("cilium_ct4_global", entries, 100),), samples.origin("maps", 1)
+            ),
+        )
+        for number, entries in ((8, 99), (6, 94))
+    )
+    nodes = [summarise_node(facts, samples.NOW, True) for facts in (full, fuller)]
+    assert [node.name for node in sorted(nodes, key=lambda node: node.order)] == [
+        "node-8",
+        "node-6",
+    ]

@@ -226,8 +226,8 @@ def finding_detail(node: NodeSummary, fault: Fault, now: float) -> Detail:
         lines.append(value("seen", seen))
     if fault.origin:
         lines.append(value("seen in", fault.origin))
-    lines += _frontend_lines(node, fault)
     lines += command_lines(finding_commands(node, fault))
+    lines += _frontend_lines(node, fault)
     return Detail(f"{node.name}: {fault.title}", tuple(lines))
 
 

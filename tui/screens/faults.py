@@ -22,6 +22,7 @@ from tui.screens import wording
 from tui.screens.map_pressure import map_pressure
 from tui.screens.map_words import map_remarks
 from tui.screens.severity import Rank, Severity
+from widgets.symbols import symbols
 
 T = TypeVar("T")
 
@@ -163,11 +164,17 @@ def _map_faults(reading: Reading[tuple[MapUsage, ...]]) -> Iterator[Fault]:
             pressure.title,
             Subject.MAPS,
             usage.name,
-            map_remarks(usage),
+            _news(map_remarks(usage), pressure.title),
             origin,
             usage.counted_at or at,
             pressure.short,
         )
+
+
+def _news(remarks: str, title: str) -> str:
+    """Return the remarks that the title does not hold already."""
+    divider = f" {symbols().divider} "
+    return divider.join(part for part in remarks.split(divider) if part not in title)
 
 
 _PHASE_FAULTS = {

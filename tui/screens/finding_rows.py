@@ -14,8 +14,8 @@ from widgets.tones import CellText, Span, Tone
 
 FINDING_COLUMNS = (
     GridColumn("severity", "", 1, 1),
-    GridColumn("finding", "FINDING", 34, 60, is_flexible=True),
-    GridColumn("detail", "DETAIL", 20, 60, priority=1, is_flexible=True),
+    GridColumn("finding", "FINDING", 34, 66, is_flexible=True),
+    GridColumn("detail", "DETAIL", 12, 60, priority=1, is_flexible=True),
     GridColumn("seen", "SEEN", 6, 8, align="right", priority=3),
     GridColumn("origin", "SEEN IN", 30, 44, priority=4),
 )

@@ -18,10 +18,25 @@ MOST_REASONS = 200
 
 
 def gaps_detail(board: Board) -> Detail:
-    """Return the source's health, and every gap of the cluster and of its nodes."""
+    """Return every gap of the cluster and of its nodes, and the source's health."""
+    snapshot = board.snapshot
+    lines: list[DetailLine] = [heading("Lists and watches")]
+    for gap in snapshot.gaps.values():
+        word = "denied" if gap.is_denied else "failed"
+        tone = Tone.WARNING if gap.is_denied else Tone.ERROR
+        since = wording.ago(board.now - gap.since)
+        lines.append(value(gap.what, Span(f"{word}: {gap.reason}", tone), f"since {since}"))
+    if not snapshot.gaps:
+        lines.append(sentence("Nothing is missing: every list and watch answers.", Tone.MUTED))
+    lines += [empty_line(), heading("Nodes"), *_node_lines(board.summary.nodes)]
+    lines += [empty_line(), *_source_lines(board)]
+    return Detail("Gaps", tuple(lines))
+
+
+def _source_lines(board: Board) -> list[DetailLine]:
     snapshot = board.snapshot
     health = snapshot.health
-    lines: list[DetailLine] = [
+    lines = [
         heading("Source"),
         value("name", health.name or "unknown"),
         value("server", snapshot.cluster.server or "unknown"),
@@ -37,22 +52,12 @@ def gaps_detail(board: Board) -> Detail:
         lines.append(value("exec, 95th percentile", f"{health.sweep_p95_seconds:.2f} s"))
     if health.sweep_interval_seconds is not None:
         lines.append(value("interval", f"{health.sweep_interval_seconds:.0f} s"))
-    lines += [
+    return [
+        *lines,
         value("execs in flight", wording.count(health.execs_in_flight)),
         value("failed execs", wording.count(health.exec_failures), "since the last sweep began"),
         value("nodes due", wording.count(health.nodes_due)),
-        empty_line(),
-        heading("Lists and watches"),
     ]
-    for gap in snapshot.gaps.values():
-        word = "denied" if gap.is_denied else "failed"
-        tone = Tone.WARNING if gap.is_denied else Tone.ERROR
-        since = wording.ago(board.now - gap.since)
-        lines.append(value(gap.what, Span(f"{word}: {gap.reason}", tone), f"since {since}"))
-    if not snapshot.gaps:
-        lines.append(sentence("Nothing is missing: every list and watch answers.", Tone.MUTED))
-    lines += [empty_line(), heading("Nodes"), *_node_lines(board.summary.nodes)]
-    return Detail("Gaps", tuple(lines))
 
 
 def _node_lines(nodes: Sequence[NodeSummary]) -> list[DetailLine]:

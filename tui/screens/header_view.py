@@ -11,6 +11,8 @@ from widgets.header import HeaderItem, HeaderView
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone, context_tone
 
+ROOMY_COLUMNS = 180
+"""Width from which there is room for what helps less often."""
 _HEADLINE_MARGIN = 4
 """Cells beside the headline's text: an edge on both sides, the symbol and a space."""
 _HEALTH_TONES = {
@@ -29,7 +31,7 @@ def header_view(
     *,
     is_read_only: bool,
     paused_at: float | None,
-    columns: int = 160,
+    columns: int = 200,
 ) -> HeaderView:
     """Return what the header shows.
 
@@ -42,7 +44,7 @@ def header_view(
         columns: How wide the terminal is; the headline keeps what is decisive.
     """
     return HeaderView(
-        tuple(_items(snapshot, fleet, now, is_read_only, paused_at)),
+        tuple(_items(snapshot, fleet, now, is_read_only, paused_at, columns)),
         f"{wording.utc_clock(now)} UTC",
         wording.utc_clock(now),
         headline(snapshot, fleet, now, columns),
@@ -55,6 +57,7 @@ def _items(
     now: float,
     is_read_only: bool,
     paused_at: float | None,
+    columns: int,
 ) -> list[HeaderItem]:
     cluster = snapshot.cluster
     context = wording.cut(cluster.context, 60) or "no context"
@@ -75,12 +78,10 @@ def _items(
         items.append(_releases(fleet))
     if fleet.nodes or snapshot.is_complete:
         items.append(_nodes(fleet))
-    items.append(_freshness(snapshot, now))
+    items.append(_freshness(snapshot.health, now, columns))
     gaps = len(snapshot.gaps) + fleet.unread
     if gaps:
-        words = f"{symbols().unknown} {wording.counted(gaps, 'gap')} :gaps"
-        short = f"{symbols().unknown} {wording.count(gaps)}"
-        items.append(HeaderItem((Span(words, Tone.WARNING),), (Span(short, Tone.WARNING),), 5))
+        items.append(_gaps(gaps, columns))
     if fleet.harms or fleet.warnings:
         items.append(_severities(fleet))
     return items
@@ -121,12 +122,19 @@ def _nodes(fleet: FleetSummary) -> HeaderItem:
     return HeaderItem(whole if healthy else tuple(spans), (spans[0],), 6)
 
 
-def _freshness(snapshot: Snapshot, now: float) -> HeaderItem:
-    health = snapshot.health
+def _gaps(number: int, columns: int) -> HeaderItem:
+    words = f"{symbols().unknown} {wording.counted(number, 'gap')}"
+    whole = f"{words} :gaps" if columns >= ROOMY_COLUMNS else words
+    short = f"{symbols().unknown} {wording.count(number)}"
+    return HeaderItem((Span(whole, Tone.WARNING),), (Span(short, Tone.WARNING),), 5)
+
+
+def _freshness(health: SourceHealth, now: float, columns: int) -> HeaderItem:
     tone = _HEALTH_TONES[health.state]
     age = None if health.sweep_ended_at is None else now - health.sweep_ended_at
     if health.state in (SourceState.LIVE, SourceState.CONNECTING) and age is not None:
-        sweep = "" if health.sweep_seconds is None else f"sweep {health.sweep_seconds:.1f} s, "
+        is_told = health.sweep_seconds is not None and columns >= ROOMY_COLUMNS
+        sweep = f"sweep {health.sweep_seconds:.1f} s, " if is_told else ""
         return HeaderItem(
             (Span(f"{sweep}{wording.ago(age)}", tone),), (Span(wording.ago(age), tone),), 4
         )

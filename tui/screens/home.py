@@ -142,8 +142,9 @@ class HomeScreen(LiveScreen):
         """Draw the titles anew: counts, filters, sorts and ages."""
         self._stack.show_tabs(self.board)
         nodes, log = self.nodes_panel, self.log_panel
+        nodes_title = joined(nodes.title, nodes.description)
         for box, title in (
-            (self._nodes_box, joined(nodes.title, nodes.description)),
+            (self._nodes_box, nodes_title if self.is_wide else f" {nodes_title} "),
             (self._stack, node_title(self.chosen, self.board.now)),
             (self._log_box, joined(log.title, log.who(self.chosen), log.description)),
         ):

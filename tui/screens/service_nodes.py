@@ -12,6 +12,7 @@ from tui.model.reading import ReadingState
 from tui.model.services import FaultKind, FrontendFault, Service
 from tui.screens import wording
 from tui.screens.fleet import NodeSummary
+from tui.screens.node_gaps import unread_word
 from tui.screens.service_rows import fault_detail
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.symbols import symbols
@@ -157,7 +158,7 @@ def judge(service: Service, node: NodeSummary) -> tuple[Verdict, str]:
         reason = wording.reading_trouble(reading)
         if not reason and node.facts.agent is None:
             reason = "no agent on this node"
-        return Verdict.UNKNOWN, reason or reading.reason or "not read yet"
+        return Verdict.UNKNOWN, reason or reading.reason or unread_word(node.facts)
     faults = _faults_of(service, node)
     if faults:
         worst = faults[0]
