@@ -16,6 +16,7 @@ from types import TracebackType
 from tui.errors import ConnectError
 
 START_SECONDS = 30.0
+STOP_SECONDS = 3.0
 
 
 class SimulatorProcess:
@@ -33,19 +34,25 @@ class SimulatorProcess:
         """Where the child writes its kubeconfig once it answers."""
         return Path(self._folder.name) / "kubeconfig"
 
+    @property
+    def _complaints(self) -> Path:
+        return Path(self._folder.name) / "stderr"
+
     def __enter__(self) -> SimulatorProcess:
-        # The child ends when its standard input closes: also when this process is killed.
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [
-                *(sys.executable, "-m", "tui", "simulate", "--exit-with-stdin"),
-                *("--write-kubeconfig", str(self.kubeconfig)),
-                *self._arguments,
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        # The child ends when its standard input closes: also when this process is killed. What it
+        # complains of goes to a file: nobody reads a pipe, and a full one would stop it.
+        with self._complaints.open("wb") as complaints:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [
+                    *(sys.executable, "-m", "tui", "simulate", "--exit-with-stdin"),
+                    *("--write-kubeconfig", str(self.kubeconfig)),
+                    *self._arguments,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,
+            )
         return self
 
     def __exit__(
@@ -57,7 +64,11 @@ class SimulatorProcess:
         process = self._process
         if process is not None:
             process.terminate()
-            process.communicate()
+            try:
+                process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
         self._folder.cleanup()
 
     def wait_ready(self, timeout_seconds: float = START_SECONDS) -> None:
@@ -70,7 +81,7 @@ class SimulatorProcess:
         deadline = time.monotonic() + timeout_seconds
         while not self.kubeconfig.exists():
             if process is None or process.poll() is not None:
-                said = _last_words(process)
+                said = self._last_words()
                 raise ConnectError(f"the simulated cluster ended at its start: {said}")
             if time.monotonic() > deadline:
                 raise ConnectError(
@@ -78,9 +89,6 @@ class SimulatorProcess:
                 )
             time.sleep(0.02)
 
-
-def _last_words(process: subprocess.Popen[bytes] | None) -> str:
-    if process is None or process.stderr is None:
-        return "it was not started"
-    said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-    return said[-1] if said else "it said nothing"
+    def _last_words(self) -> str:
+        said = self._complaints.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return said[-1] if said else "it said nothing"

@@ -134,9 +134,11 @@ def _exit_code(collector: CollectorThread, mailbox: Mailbox) -> int:
     """Say what went wrong once the terminal is the shell's again."""
     if collector.error is not None:
         raise collector.error
-    health = mailbox.latest.health
-    if not mailbox.latest.is_complete and health.reason:
-        raise ConnectError(f"the cluster was not read: {health.reason}")
+    latest = mailbox.latest
+    reasons = [latest.health.reason, *(gap.reason for gap in latest.gaps.values())]
+    reason = next((reason for reason in reasons if reason), None)
+    if not latest.is_complete and reason is not None:
+        raise ConnectError(f"the cluster was not read: {reason}")
     return 0
 
 
@@ -195,11 +197,13 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         ConfigError: the folder is missing or can't be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    import tempfile
+
     try:
-        descriptor = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        # mkstemp makes the file 0600 and follows no link that somebody else put there.
+        descriptor, partial = tempfile.mkstemp(dir=path.absolute().parent, prefix=".ciltop-")
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        partial.replace(path)
+        os.replace(partial, path)
     except OSError as error:
         raise ConfigError(f"{path}: can't be written: {error.strerror}") from error
