@@ -288,7 +288,8 @@ class Grid(LineList):
         table = symbols()
         has_cursor = ground is not Ground.PLAIN
         gutter = table.mark if is_marked else table.cursor if has_cursor else " "
-        spans = [Span(gutter, Tone.ACCENT)]
+        # A mark hides the cursor's symbol, so it is set off from the line under the cursor.
+        spans = [Span(gutter, Tone.BADGE if is_marked and has_cursor else Tone.ACCENT)]
         for position, placed in enumerate(self._placed):
             if position:
                 spans.append(Span(" " * GAP))
