@@ -102,7 +102,7 @@ def test_an_unreachable_server_is_said_on_screen_and_at_the_end(tmp_path: Path) 
         encoding="utf-8",
     )
     terminal = Terminal("--kubeconfig", str(path))
-    terminal.read_until("127.0.0.1:1")
+    terminal.read_until("can't connect")
     terminal.press("q")
     assert terminal.exit_code() == 3
 
