@@ -12,9 +12,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from tui.keymap import FOCUS_MOVERS, KEYS, Scope
 from tui.screens.bindings import bindings_of
@@ -28,7 +29,7 @@ from tui.screens.typing_line import TypingLine
 from widgets.command_line import CommandLine
 from widgets.footer import FooterBar, FooterItem
 from widgets.header import HeaderBar
-from widgets.state_note import NoteKind, StateNote, StateNoteView
+from widgets.symbols import symbols
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class LiveScreen(Screen[None]):
             yield from self.compose_body()
         yield self.typing_line.line
         yield FooterBar(footer_items(self.SCOPES), id="footer")
-        yield StateNoteView(StateNote(NoteKind.EMPTY), id="too-small")
+        yield Static(id="too-small", markup=False)
 
     def on_mount(self) -> None:
         """Draw what is known already."""
@@ -181,10 +182,9 @@ class LiveScreen(Screen[None]):
         is_small = width < MIN_COLUMNS or height < MIN_ROWS
         self.set_class(is_small, "-too-small")
         if is_small:
-            text = f"the terminal is too small: {width}x{height}"
+            text = f"{symbols().armed} the terminal is too small: {width}x{height}"
             remedy = f"ciltop needs {MIN_COLUMNS}x{MIN_ROWS} at least; 80x24 is good"
-            note = StateNote(NoteKind.EMPTY, text, remedy)
-            self.query_one("#too-small", StateNoteView).show(note)
+            self.query_one("#too-small", Static).update(Content(f"{text}\n{remedy}"))
 
     def go_back(self) -> bool:
         """Leave what is open on this screen, and return whether anything was."""
