@@ -242,7 +242,7 @@ async def test_a_denied_log_is_a_gap_and_is_asked_for_again_after_a_while() -> N
     rig = Rig(nodes=5)
     for number in range(1, 6):
         rig.logs.failures[f"cilium-{number}"] = ForbiddenError(
-            "GET /api/v1/namespaces/kube-system/pods/cilium-1/log?x=y needs get pods/log"
+            "GET /api/v1/namespaces/kube-system/pods/cilium-1/log needs get pods/log"
         )
     async with reading(rig):
         facts = rig.facts()

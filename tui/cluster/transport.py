@@ -181,7 +181,7 @@ class Transport:
             response.status,
             body,
             method=response.method,
-            path=url.raw_path_qs,
+            path=url.raw_path if url.name in _LONG_QUERIES else url.raw_path_qs,
             server=self.access.server,
             retry_after=response.headers.get("Retry-After"),
         )
@@ -196,6 +196,10 @@ class Transport:
             if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 raise  # an outer deadline's, which names itself
             raise connection_error(error, self.access, asked) from error
+
+
+_LONG_QUERIES = frozenset({"exec", "log"})
+"""An error's message is no place for the script that an exec's query holds."""
 
 
 async def read_body(

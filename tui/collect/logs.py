@@ -16,7 +16,6 @@ from tui.collect.log_nodes import NodeLogState, is_in_trouble
 from tui.collect.log_reader import LogReader, Reads
 from tui.collect.roster import Roster, Target
 from tui.collect.shared import Shared
-from tui.collect.unanswered import short
 from tui.errors import ClusterError, ForbiddenError, NotFoundError
 from tui.model.logs import LogLine
 from tui.model.names import NodeUid
@@ -227,7 +226,7 @@ class LogIntake:
 
     async def _note_unreadable(self, state: NodeLogState, error: ClusterError) -> None:
         state.failures += 1
-        reason = short(error)
+        reason = error.message
         if isinstance(error, NotFoundError) and self._roster.get(state.uid) is None:
             return
         LOG.info("log of %s: %s", state.pod_name, reason)

@@ -17,7 +17,7 @@ from tui.collect.pools import Sharing
 from tui.collect.roster import Roster, Target
 from tui.collect.schedule import Schedule
 from tui.collect.shared import Shared
-from tui.collect.unanswered import denied, short, unanswered, unaskable, why_unaskable
+from tui.collect.unanswered import denied, unanswered, unaskable, why_unaskable
 from tui.collect.visits import Answering, Turn
 from tui.collect.wants import WantKeeper
 from tui.errors import (
@@ -215,8 +215,8 @@ class Sweeper:
             self._schedule.postpone(turn.agent.uid, NO_SHELL_SECONDS)
             return
         except ClusterError as error:
-            LOG.info("exec on %s: %s", target.node.name, short(error))
-            await self._fail(turn, short(error))
+            LOG.info("exec on %s: %s", target.node.name, error.message)
+            await self._fail(turn, error.message)
             if isinstance(error, _SERVER_ERRORS):
                 self._schedule.unreached(turn)
                 return
@@ -250,9 +250,9 @@ class Sweeper:
             # What came before it broke off is as good as ever.
             if not error.stdout:
                 raise
-            LOG.info("exec on %s: %s", target.node.name, short(error))
+            LOG.info("exec on %s: %s", target.node.name, error.message)
             self._shared.contact.exec_failures += 1
-            self._shared.contact.exec_error = short(error)
+            self._shared.contact.exec_error = error.message
             stdout, stderr = error.stdout, error.stderr
         self._shared.contact.hear()
         await self._note_permission()
@@ -299,7 +299,7 @@ class Sweeper:
 
         One pod alone may be refused too, by an admission webhook or a right that names pods.
         """
-        uid, reason = turn.agent.uid, short(error)
+        uid, reason = turn.agent.uid, error.message
         self._denials[uid] = reason
         self._shared.contact.exec_failures += 1
         self._shared.contact.exec_error = reason

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TypeVar
 
 from tui.collect.visits import Answering, Turn
-from tui.errors import ClusterError
 from tui.model.node import AgentPhase, AgentPod
 from tui.model.reading import Reading
 from tui.model.snapshot import NodeReport
@@ -35,14 +33,6 @@ _PHASES = {
     AgentPhase.UNREACHABLE: "the node's kubelet does not answer",
     AgentPhase.RUNNING: "the agent's container is not running",
 }
-
-
-_QUERY = re.compile(r"(/(?:exec|log))\?\S*")
-
-
-def short(error: ClusterError) -> CleanText:
-    """Return an error's message without the request's query, which holds the whole script."""
-    return CleanText(_QUERY.sub(r"\1", error.message))
 
 
 def unanswered(turn: Turn, reason: CleanText) -> NodeReport:
