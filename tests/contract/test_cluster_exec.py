@@ -15,9 +15,11 @@ from tests.contract.cluster_server import (
     silent_server,
     status_body,
 )
-from tui.cluster.exec import PROTOCOLS, ExecResult
+from tui.cilium.probes import exec_argv
+from tui.cluster.exec import PROTOCOLS, ExecResult, command_query
 from tui.cluster.session import Session
 from tui.errors import (
+    ApiError,
     CommandMissingError,
     ConnectError,
     DeadlineError,
@@ -45,6 +47,17 @@ async def test_request_is_what_kubelet_expects() -> None:
     assert asked.headers["Sec-WebSocket-Protocol"].split(",") == list(PROTOCOLS)
     assert "Sec-WebSocket-Extensions" not in asked.headers
     assert asked.headers["Authorization"] == "Bearer old"
+
+
+async def test_a_script_arrives_as_it_is_and_stays_short_on_the_way() -> None:
+    argv = exec_argv("abcdefgh", ["status", "maps", "metrics", "services4", "backends4"])
+    odd = "".join(map(chr, range(1, 128))) + "äöü+%20 ;&=#\u20ac"
+    async with FakeCluster() as cluster, cluster.session() as session:
+        cluster.on(EXEC_PATH, exec_handler(exit_frame(0)))
+        await run(session, *argv, odd)
+    assert cluster.asked[0].query.getall("command") == [*argv, odd]
+    assert ";" not in command_query([odd])
+    assert len(command_query(argv)) < 1.5 * sum(map(len, argv))
 
 
 async def test_exit_code_stderr_and_split_utf8_are_kept() -> None:
@@ -321,3 +334,14 @@ async def test_cancelling_closes_the_connection() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(ended.wait(), 5)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_no_refusal_repeats_the_script(status: int) -> None:
+    async with FakeCluster() as cluster, cluster.session() as session:
+        cluster.reply(EXEC_PATH, json_answer(status_body(status, "Refused", "no"), status))
+        with pytest.raises(ApiError) as caught:
+            await run(session, "sh", "-c", "SECRETLY LONG")
+    assert "SECRETLY" not in caught.value.message
+    assert "command=" not in caught.value.message
+    assert "/exec" in caught.value.message

@@ -8,9 +8,11 @@ from itertools import pairwise
 import pytest
 
 from tests.unit.collect_clock import VirtualClock
+from tui.cilium.probes import exec_argv
+from tui.cluster.exec import command_query
 from tui.collect.focus import Focus
 from tui.collect.schedule import Schedule
-from tui.collect.visits import BOOT, CHEAP, DUMP, START, Answering, Turn
+from tui.collect.visits import BOOT, CHEAP, DUMP, DUMP_IPV6, START, Answering, Turn
 from tui.model.names import ContainerId, NodeUid
 
 EVERYTHING = {*CHEAP, *DUMP, *START, *BOOT}
@@ -50,9 +52,25 @@ def test_all_nodes_are_seen_cheaply_before_any_is_asked_for_more() -> None:
     turns = Rig(3).turns()
     assert [set(turn.probes) for turn in turns[:3]] == [{*CHEAP, "version"}] * 3
     assert {turn.agent.uid for turn in turns[:3]} == {"n000", "n001", "n002"}
-    assert len(turns) == 6
-    for turn in turns[3:]:
-        assert set(turn.probes) == EVERYTHING - {"version"}
+    assert len(turns) == 9
+    assert {turn.agent.uid for turn in turns[3:6]} == {"n000", "n001", "n002"}
+    for number in range(3):
+        asked = {name for turn in turns if turn.agent == agent(number) for name in turn.probes}
+        assert asked == EVERYTHING
+
+
+def test_no_command_is_longer_than_proxies_take() -> None:
+    rig = Rig(1)
+    rig.schedule.note_ipv6_maps(NodeUid("n000"), has_them=True)
+    for name in ("cilium_ct4_global", "cilium_snat_v4_external", "cilium_lb_affinity_match"):
+        rig.schedule.request_count(NodeUid("n000"), name)
+    turns = rig.turns()
+    rig.schedule.put(agent(0, container="c2", boot="b2"))
+    turns += rig.turns()
+    lines = [len(command_query(exec_argv("0" * 24, turn.probes))) for turn in turns]
+    assert max(lines) < 8_192 - 500
+    asked = {name for turn in turns for name in turn.probes}
+    assert asked > {*EVERYTHING, *DUMP_IPV6}
 
 
 def test_a_sweep_asks_only_the_cheap_ones_and_dumps_each_minute() -> None:
@@ -132,9 +150,9 @@ def test_a_new_container_is_read_again_at_once() -> None:
     assert turn.agent.container_id == "c2"
     assert set(turn.probes) >= START
     assert not BOOT & set(turn.probes)
-    rig.schedule.put(agent(1, container="c2", boot="b2"))
-    (turn,) = rig.turns()
-    assert set(turn.probes) >= START | BOOT
+    rig.schedule.put(agent(1, container="c3", boot="b2"))
+    asked = {name for turn in rig.turns() for name in turn.probes}
+    assert asked >= {*START, *BOOT, *DUMP}
 
 
 def test_start_probes_that_fail_are_asked_again_after_longer_and_longer() -> None:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from tui.cluster.answers import Status, parse_status
 from tui.cluster.transport import Transport
@@ -97,7 +97,7 @@ class ExecCall:
         self._name = f"{namespace}/{pod} container {container}"
         self._path = f"/api/v1/namespaces/{quoted(namespace)}/pods/{quoted(pod)}/exec"
         self._query = f"container={quoted(container)}&stdout=true&stderr=true"
-        self._command = "".join([f"&command={quoted(argument)}" for argument in argv])
+        self._command = command_query(argv)
 
     async def run(
         self,
@@ -240,7 +240,22 @@ def _exec_denied(error: ForbiddenError, name: str) -> ForbiddenError:
     )
 
 
+def command_query(argv: Sequence[str]) -> str:
+    """Return the part of an exec's query that names the command."""
+    return "".join([f"&command={_quoted_argument(argument)}" for argument in argv])
+
+
 @functools.lru_cache(maxsize=256)
 def quoted(text: str) -> str:
-    """Quote for a URL; the probe script is the same every time and costs a millisecond."""
+    """Quote for a URL's path or query."""
     return quote(text, safe="")
+
+
+@functools.lru_cache(maxsize=256)
+def _quoted_argument(text: str) -> str:
+    """Quote for a query's value; the probe scripts are few and cost a millisecond each.
+
+    Proxies refuse long request lines (nginx: 8 KiB), so that what a query may hold as it is stays:
+    blanks as `+`, and the marks of RFC 3986 (section 3.4) that Go's `url.ParseQuery` takes too.
+    """
+    return quote_plus(text, safe="!$()*,/:?@")

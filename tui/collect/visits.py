@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tui.cilium.probes import PROBES, CostClass, probe_of
+from tui.cilium.probes import PROBES, CostClass, exec_argv, probe_of
+from tui.cluster.exec import command_query
 from tui.model.names import ContainerId, NodeUid
 
 DUMP_SECONDS = 60.0
@@ -19,6 +21,10 @@ RETRY_SECONDS = 2.5
 MOST_RETRY_SECONDS = 600.0
 """What failed of an agent's start or a node's boot is asked again, each time after twice as long:
 an agent needs up to a minute until its API answers."""
+
+MOST_COMMAND_BYTES = 7_680
+"""Of an exec's command in its URL: many proxies take a request line of 8 KiB and no more, and half
+a KiB is left for the rest of it."""
 
 NEVER = float("-inf")
 
@@ -130,22 +136,22 @@ class Visits:
     def due_probes(self, now: float, sweep_interval_seconds: float) -> tuple[str, ...]:
         """Return all that is due, for one exec."""
         if self.last_started_at == NEVER:
-            return (*FIRST, *self._due_counts())
-        is_dump_due = self.wants_dump or now >= self._dump_due_at(sweep_interval_seconds)
-        due = list(CHEAP)
+            return self._with_counts(FIRST)
+        due: tuple[str, ...] = CHEAP
         if now >= self._start_retry_at:
-            due += sorted(self._unread_start)
+            due = _with(due, tuple(sorted(self._unread_start)))
+        if self.wants_dump or now >= self._dump_due_at(sweep_interval_seconds):
+            due = _with(due, (*DUMP, *DUMP_IPV6) if self.has_ipv6_maps else DUMP)
         if now >= self._boot_retry_at:
-            due += sorted(self._unread_boot)
-        if is_dump_due:
-            due += DUMP
-            if self.has_ipv6_maps:
-                due += DUMP_IPV6
-        return (*due, *self._due_counts())
+            due = _with(due, tuple(sorted(self._unread_boot)))
+        return self._with_counts(due)
 
-    def _due_counts(self) -> tuple[str, ...]:
-        wanted, self._wanted_counts = self._wanted_counts, ()
-        return tuple(sorted(self._counts.union(wanted)))
+    def _with_counts(self, due: tuple[str, ...]) -> tuple[str, ...]:
+        wanted = tuple(sorted(self._counts.union(self._wanted_counts)))
+        together = _with(due, wanted)
+        if together is not due:
+            self._wanted_counts = ()
+        return together
 
     def _dump_due_at(self, sweep_interval_seconds: float) -> float:
         longest = max(DUMP_SECONDS, DUMP_DUTY * self._dump_seconds)
@@ -185,6 +191,22 @@ class Visits:
             or (self._boot_tries == 0 and bool(self._unread_boot))
             or bool(self._counts)
         )
+
+
+def _with(due: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all of them, or what was due before where the command would become too long."""
+    if not more:
+        return due
+    together = (*due, *more)
+    return together if _command_bytes(together) <= MOST_COMMAND_BYTES else due
+
+
+@functools.lru_cache(maxsize=1024)
+def _command_bytes(probes: tuple[str, ...]) -> int:
+    return len(command_query(exec_argv(_ANY_NONCE, probes)))
+
+
+_ANY_NONCE = "0" * 24
 
 
 def _retry_seconds(tries: int) -> float:
