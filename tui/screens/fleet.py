@@ -18,6 +18,7 @@ from tui.screens.faults import Fault, Subject, node_faults
 from tui.screens.map_words import worst_map
 from tui.screens.node_gaps import NodeGap, node_gaps
 from tui.screens.severity import Rank, Severity
+from widgets.grid_rows import natural_key
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,12 @@ def summarise_node(
         status,
         faults,
         worst,
-        (_STATUS_ORDER[status], int(worst_rank), -missing * 1_000 - fill, facts.node.name),
+        (
+            _STATUS_ORDER[status],
+            int(worst_rank),
+            -missing * 1_000 - fill,
+            natural_key(facts.node.name),
+        ),
         node_gaps(facts, is_agent_expected),
         context,
     )
@@ -120,7 +126,12 @@ def _summarise_safely(
             NodeStatus.UNKNOWN,
             (fault,),
             None,
-            (_STATUS_ORDER[NodeStatus.UNKNOWN], int(Rank.UNREADABLE), 0, facts.node.name),
+            (
+                _STATUS_ORDER[NodeStatus.UNKNOWN],
+                int(Rank.UNREADABLE),
+                0,
+                natural_key(facts.node.name),
+            ),
         )
 
 

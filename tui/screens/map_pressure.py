@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 from tui.model.maps import MapUsage
 from tui.screens import wording
-from tui.screens.map_words import NEARLY_FULL_RATIO, map_trouble
+from tui.screens.map_words import map_trouble
 from tui.screens.severity import Rank, Severity
-
-AT_CAPACITY_RATIO = 0.99
-"""An LRU map keeps a few free entries on each CPU: it evicts before it holds its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +26,12 @@ def map_pressure(usage: MapUsage) -> MapPressure | None:
     if usage.is_full:
         return _full(usage)
     trouble = map_trouble(usage)
+    if trouble is None:
+        return None
     name = wording.short_map(usage.name)
-    if trouble is not None and not usage.is_evicting:
-        return MapPressure(*trouble[:2], f"{name} {trouble[2]}", f"{_family(name)} {trouble[2]}")
-    if usage.is_evicting and usage.ratio is not None and usage.ratio >= NEARLY_FULL_RATIO:
-        return _evicting(name, usage)
-    return None
-
-
-def _evicting(name: str, usage: MapUsage) -> MapPressure:
-    ratio = usage.ratio or 0.0
-    level = "full" if ratio >= AT_CAPACITY_RATIO else f"{wording.percent(ratio)} full"
-    words = f"{name} {level}: evicts live entries"
-    return MapPressure(Severity.WARNING, Rank.FILLING_MAP, words, f"{name} {level}: evicts")
+    severity, rank, words = trouble
+    short = words.removesuffix(" live entries")
+    return MapPressure(severity, rank, f"{name} {words}", f"{_family(name)} {short}")
 
 
 def _full(usage: MapUsage) -> MapPressure:

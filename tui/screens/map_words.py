@@ -8,6 +8,8 @@ from tui.screens.severity import Rank, Severity
 from widgets.symbols import symbols
 
 NEARLY_FULL_RATIO = 0.9
+AT_CAPACITY_RATIO = 0.99
+"""An LRU map keeps a few free entries on each CPU: it evicts before it holds its last one."""
 SOON_FULL_SECONDS = 3_600.0
 HALF_FULL_RATIO = 0.5
 """Below it a short trend is shown in the Maps panel, and is no reason to wake somebody."""
@@ -29,8 +31,17 @@ def map_trouble(usage: MapUsage) -> MapTrouble | None:
         return Severity.HARM, Rank.FULL_MAP, f"full ({numbers}{wanted})"
     if usage.sync_failure:
         return Severity.HARM, Rank.MAP_SYNC, "can't be written: its sync fails"
-    filling = None if usage.is_evicting else _filling_words(usage)
-    return None if filling is None else (Severity.WARNING, Rank.FILLING_MAP, filling)
+    filling = evicting_words(usage) if usage.is_evicting else _filling_words(usage)
+    return None if not filling else (Severity.WARNING, Rank.FILLING_MAP, filling)
+
+
+def evicting_words(usage: MapUsage) -> str:
+    """Return how full an LRU map is once it evicts what is still in use, or the empty text."""
+    if usage.ratio is None or usage.ratio < NEARLY_FULL_RATIO:
+        return ""
+    is_full = usage.ratio >= AT_CAPACITY_RATIO
+    level = "full" if is_full else f"{wording.percent(usage.ratio)} full"
+    return f"{level}: evicts live entries"
 
 
 def _filling_words(usage: MapUsage) -> str | None:
