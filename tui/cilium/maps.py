@@ -7,6 +7,7 @@ by its pin under /sys/fs/bpf/tc/globals only.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -124,8 +125,9 @@ def parse_pins(stdout: bytes) -> tuple[KernelMap, ...]:
 
 def _kernel_map(pin: str, item: _Map) -> KernelMap:
     return KernelMap(
-        pin=pin,
-        type=item.type if item.type.isidentifier() else "other",
+        # The same few words on every node.
+        pin=sys.intern(pin),
+        type=sys.intern(item.type) if item.type.isidentifier() else "other",
         flags=_bounded(item.flags),
         key_bytes=_bounded(item.bytes_key),
         value_bytes=_bounded(item.bytes_value),

@@ -6,6 +6,7 @@ backends of a frontend (21 of 64 in a full map), and it counts inserts that fail
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -186,12 +187,17 @@ def _accounted(kernel_map: KernelMap, remembered: NodeOccupancy, evidence: Evide
     return accounted_entries(kernel_map, calibration)
 
 
+@functools.lru_cache(maxsize=1024)
+def _name_of(pin: str) -> CleanText:
+    return clean(pin)
+
+
 def _usage(kernel_map: KernelMap, remembered: NodeOccupancy, evidence: Evidence) -> MapUsage:
     """Choose the best count of one map: of this exec, accounted, metric, or an older count."""
     pin = kernel_map.pin
     family = family_of(pin)
     usage = MapUsage(
-        name=clean(pin),
+        name=_name_of(pin),
         kind=kernel_map.kind,
         max_entries=kernel_map.max_entries,
         agent_entries=_agent_entries(pin, kernel_map.max_entries, family, evidence),

@@ -74,7 +74,7 @@ class FeatureReader:
         self, frames: Mapping[str, Frame], seen: Seen, origin: Origin
     ) -> Reading[tuple[Feature, ...]]:
         """Return all features."""
-        self._sources = replace(
+        sources = replace(
             self._sources,
             kernel=self._read(frames, "kernel", parse_kernel, self._sources.kernel),
             hooks=self._read(frames, "cgroup", parse_cgroup, self._sources.hooks),
@@ -87,7 +87,9 @@ class FeatureReader:
             log_lines=seen.log_lines,
             maps=seen.maps,
         )
-        return Reading.known(features(self._sources), origin)
+        # What other readers keep is not kept here too: their answers of long ago would stay.
+        self._sources = replace(sources, status=None, config=None, log_lines=(), maps=())
+        return Reading.known(features(sources), origin)
 
     @property
     def kernel_release(self) -> str:

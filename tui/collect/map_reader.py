@@ -90,6 +90,8 @@ class MapReader:
         frame = frames.get("maps")
         listed = read_answer(frame, lambda found: memo.parse(found, parse_maps), origin)
         has_no_bpftool = frame is not None and frame.exit_code == EXIT_NOT_FOUND
+        if listed.value is not None:
+            self._note_maps(listed.value)
         if listed.value is None and (self._has_listed_maps or not has_no_bpftool):
             return Reading(listed.state, None, listed.reason, origin)
         counts = {**evidence.counts, **_counts(frames)}
@@ -101,7 +103,6 @@ class MapReader:
             return Reading.known(rows, origin)
         self._remembered, usages = occupancy(self._remembered, evidence)
         if listed.value is not None:
-            self._note_maps(listed.value)
             self.counts_wanted = probes_to_count(
                 self._remembered,
                 evidence,

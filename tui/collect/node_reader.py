@@ -193,7 +193,7 @@ class NodeReader:
         release = self._release
 
         def parse(stdout: bytes) -> AgentStatus:
-            return parse_status(stdout, release)
+            return self._sharing.status(parse_status(stdout, release))
 
         reading = read_answer(
             frames.get("status"),

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
 from tui.cilium.frames import Frame
-from tui.cilium.metrics import Labels, MetricSample
-from tui.model.agent import EffectiveConfig
+from tui.cilium.metrics import CAPACITY, Labels, MetricSample
+from tui.model.agent import AgentStatus, EffectiveConfig
 from tui.model.features import Feature
 from tui.safety import CleanText
 
@@ -49,6 +50,9 @@ class Sharing:
         self._labels: dict[Labels, Labels] = {}
         self._parsed: dict[tuple[str, int, int], object] = {}
         self._features = Pool()
+        self._states = Pool()
+        self._sizes: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
+        self._capacities: dict[tuple[tuple[Labels, float], ...], Mapping[Labels, float]] = {}
         self._texts = Pool()
         self._configs: dict[tuple[str, ...], dict[str, CleanText]] = {}
 
@@ -66,11 +70,41 @@ class Sharing:
         labels = self._labels
         if len(labels) >= MOST_POOLED:
             labels.clear()
-        return MetricSample(
-            {
-                name: {labels.setdefault(key, key): value for key, value in series.items()}
-                for name, series in sample.values.items()
-            }
+        values: dict[str, Mapping[Labels, float]] = {
+            name: {labels.setdefault(key, key): value for key, value in series.items()}
+            for name, series in sample.values.items()
+        }
+        if CAPACITY in values:
+            capacities = values[CAPACITY]
+            if len(self._capacities) >= MOST_PARSED:
+                self._capacities.clear()
+            values[CAPACITY] = self._capacities.setdefault(tuple(capacities.items()), capacities)
+        return MetricSample(values)
+
+    def status(self, status: AgentStatus) -> AgentStatus:
+        """Return the status with the parts shared that are the same on other nodes."""
+        share = self._states.share
+        proxy = status.kube_proxy_replacement
+        if proxy is not None:
+            addresses = tuple(map(self._texts.share, proxy.device_addresses))
+            devices = self._states.share(tuple(map(self._texts.share, proxy.devices)))
+            node_port = share(proxy.node_port)
+            proxy = replace(proxy, devices=devices, device_addresses=addresses, node_port=node_port)
+        sizes = tuple(status.map_sizes.items())
+        if len(self._sizes) >= MOST_PARSED:
+            self._sizes.clear()
+        return replace(
+            status,
+            cilium=share(status.cilium),
+            kubernetes=share(status.kubernetes),
+            kvstore=share(status.kvstore),
+            kube_proxy_replacement=share(proxy),
+            encryption_mode=self._texts.share(status.encryption_mode),
+            masquerading=self._texts.share(status.masquerading),
+            host_routing=self._texts.share(status.host_routing),
+            attach_mode=self._texts.share(status.attach_mode),
+            routing=self._texts.share(status.routing),
+            map_sizes=self._sizes.setdefault(sizes, status.map_sizes),
         )
 
     def features(self, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
