@@ -48,10 +48,12 @@ async def test_a_log_storm_costs_the_lines_it_loses_and_says_so(tmp_path: Path) 
         await rig.until_read()
         rig.source.focus(rig.uid(1), frozenset())
         await rig.until(lambda: bool(rig.node(1).logs), "the first lines")
-        storm = (b'level=info msg="line %d of a storm" subsys=x' % n for n in range(STORM_LINES))
-        storm_ended_at = write_log(rig, 1, storm)
         intake = rig.source._logs
         assert intake is not None
+        followers = intake._followers
+        await rig.until(lambda: rig.uid(1) in followers, "a log that is followed")
+        storm = (b'level=info msg="line %d of a storm" subsys=x' % n for n in range(STORM_LINES))
+        storm_ended_at = write_log(rig, 1, storm)
         state = intake._states[rig.uid(1)]
         most_waiting = 0
 
