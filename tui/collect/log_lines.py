@@ -6,6 +6,7 @@ it loses, each loss counted, and not the collector.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterable
@@ -25,6 +26,9 @@ MOST_WAITING_BYTES = 4 * 1024 * 1024
 
 PROBLEMS_KEPT = 60
 """Warnings and errors since the agent's start that tell of missing features."""
+
+TEXTS_SHARED = 4_096
+"""Messages, and as many fields, that were said last on any node."""
 
 _KLOG_INFO = re.compile(rb"I\d{4} ")
 
@@ -188,13 +192,35 @@ class LogBuffer:
     def _parse(self, at: float | None, text: bytes) -> LogLine | None:
         if not text.strip():
             return None
-        line = self._parser.parse(text, at if at is not None else self._last_at)
+        line = _shared(self._parser.parse(text, at if at is not None else self._last_at))
         self._last_at = line.time or self._last_at
         if line.level >= LogLevel.WARN:
             self.last_problem_at = max(self.last_problem_at, line.time)
             if len(self.problems) < PROBLEMS_KEPT and not self.is_previous:
                 self.problems.append(line)
         return line
+
+
+def _shared(line: LogLine) -> LogLine:
+    """Return the line with the texts shared that agents of all nodes say."""
+    return LogLine(
+        line.time,
+        line.level,
+        _shared_text(line.message),
+        _shared_text(line.subsystem),
+        tuple(map(_shared_field, line.fields)),
+        line.is_raw,
+    )
+
+
+@functools.lru_cache(maxsize=TEXTS_SHARED)
+def _shared_text(text: CleanText) -> CleanText:
+    return text
+
+
+@functools.lru_cache(maxsize=TEXTS_SHARED)
+def _shared_field(field: tuple[CleanText, CleanText]) -> tuple[CleanText, CleanText]:
+    return _shared_text(field[0]), field[1]
 
 
 def split_lines(piece: bytes) -> list[bytes]:

@@ -5,6 +5,7 @@ The lines that explain an incident may be hours old and few, among thousands tha
 
 from __future__ import annotations
 
+import functools
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator
@@ -76,6 +77,12 @@ def _fold_time(fold: _Fold) -> float:
     return fold.time
 
 
+@functools.lru_cache(maxsize=4096)
+def _shared_key(key: Template) -> Template:
+    """Return the first key that equals this one: nodes say much the same."""
+    return key
+
+
 class _Ring:
     """Folds in the order of their first line, the oldest dropped when there are too many."""
 
@@ -92,12 +99,12 @@ class _Ring:
         if fold is not None and fold.takes(entry, fold is self._folds[-1]):
             fold.add(entry.line.time)
             return False
-        fold = _Fold(key, entry)
+        fold = _Fold(_shared_key(key), entry)
         if self._folds and self._folds[-1].time > fold.time:
             insort(self._folds, fold, key=_fold_time)
         else:
             self._folds.append(fold)
-        self._by_key[key] = fold
+        self._by_key[fold.key] = fold
         return True
 
     def trim(self, limit: int) -> None:
