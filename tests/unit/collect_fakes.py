@@ -163,7 +163,7 @@ class Rig:
         self.clock = VirtualClock()
         self.execs = FakeExecs()
         self.roster = Roster()
-        self.shared = Shared.begin(self.clock, CollectSettings(**settings))
+        self.shared = Shared.begin(self.clock, replace(CollectSettings(), **settings))  # type: ignore[arg-type]  # the test names fields that are numbers
         self.schedule = Schedule(self.clock, None, self.shared.settings.exec_slots)
         self.wants = WantKeeper(self.clock)
         self.sweeper = Sweeper(self.execs, self.roster, self.schedule, self.wants, self.shared)
