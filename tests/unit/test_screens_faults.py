@@ -151,10 +151,11 @@ def test_map_trouble(
     assert (None if trouble is None else trouble[2]) == expected
 
 
-def test_full_lru_map_is_no_fault_and_never_hides_a_filling_hash_map() -> None:
+def test_full_lru_map_is_a_warning_and_never_hides_a_filling_hash_map() -> None:
     lru = samples.lru_map("cilium_ct4_global", 100, 100)
     filling = samples.hash_map("cilium_policy", 95, 100)
-    assert map_trouble(lru) is None
+    assert map_trouble(lru) == (Severity.WARNING, Rank.FILLING_MAP, "full: evicts live entries")
+    assert map_trouble(samples.lru_map("cilium_ct4_global", 85, 100)) is None
     assert worst_map((lru, filling)) == filling
     assert worst_map((lru, samples.hash_map("cilium_lxc", 1, 100))) == lru
     assert worst_map((samples.lru_map("cilium_ct4_global", None, 100),)) is None

@@ -101,8 +101,10 @@ def worst_map(maps: tuple[MapUsage, ...]) -> MapUsage | None:
     return max(known, key=_badness, default=None)
 
 
-def _badness(usage: MapUsage) -> tuple[int, float, float]:
+def _badness(usage: MapUsage) -> tuple[int, bool, float, float]:
     trouble = map_trouble(usage)
     soon = usage.trend.seconds_to_full
     haste = 0.0 if soon is None or usage.is_evicting else 1.0 / (1.0 + soon)
-    return (0 if trouble is None else 9 - trouble[0], haste, usage.ratio or 0.0)
+    if trouble is None:
+        return (0, False, haste, usage.ratio or 0.0)
+    return (9 - trouble[0], not usage.is_evicting, haste, usage.ratio or 0.0)
