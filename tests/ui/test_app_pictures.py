@@ -15,7 +15,7 @@ async def test_screen_is_saved_and_its_path_shown_and_copied(tmp_path: Path) -> 
     async with app.run_test(size=(120, 30), notifications=True) as pilot:
         await settled(pilot)
         await pilot.press("ctrl+s")
-        await shows(pilot, "the path is copied")
+        await shows(pilot, "saved, path copied")
         stem = "ciltop_prod-eu-1_node-3_20261122T140211Z"
         assert app.clipboard == str(folder / f"{stem}.png")
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -27,7 +27,7 @@ async def test_screen_is_saved_and_its_path_shown_and_copied(tmp_path: Path) -> 
     ET.fromstring(svg)  # noqa: S314 - our own file, to prove that it parses
     assert "https://" not in svg
     text = (folder / f"{stem}.txt").read_text()
-    assert "node-3: 16 of 32 Service frontends missing" in text
+    assert "node-3: 16 of 32 frontends missing" in text
     assert len(text.splitlines()) == 30
     assert (folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -49,5 +49,5 @@ async def test_detail_screen_can_be_saved_under_its_nodes_name(tmp_path: Path) -
         await pilot.press("1", "enter")
         await settled(pilot)
         await pilot.press("ctrl+s")
-        await shows(pilot, "the path is copied")
+        await shows(pilot, "saved, path copied")
         assert "_node-3_" in app.clipboard

@@ -231,7 +231,7 @@ class Dashboard:
             self.say(f"no picture saved in {folder}: {error.strerror or error}", "error")
             return
         self._app.copy_to_clipboard(str(paths[1]))
-        self.say(f"saved, path copied: {paths[1].name} (.svg .txt)")
+        self.say(f"saved, path copied: {paths[1]} (.svg .txt)")
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
         """Show a message in one line, not read as markup."""
