@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import live_rig
 from tests.contract.live_rig import THREE_NODES, LiveRig
 from tui.cluster import watch
 from tui.cluster.access import ConnectionSettings
@@ -28,7 +27,6 @@ from tui.simulator.server import SimulatorServer
 QUICK = CollectSettings(interval_seconds=0.5)
 NAMESPACE = "kube-system"
 PACE = watch.Pace
-PATIENCE_SECONDS = 12.0
 
 
 class SkewedClock(SystemClock):
@@ -59,7 +57,6 @@ def hurry(
     monkeypatch.setattr(watch, "Pace", pace)
     monkeypatch.setattr(watch, "BARREN_SECONDS", 0.5)
     monkeypatch.setattr(live, "RETRY_BASE_SECONDS", 0.1)
-    monkeypatch.setattr(live_rig, "PATIENCE_SECONDS", PATIENCE_SECONDS)
 
 
 @asynccontextmanager

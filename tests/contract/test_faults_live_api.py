@@ -15,7 +15,7 @@ from tests.contract.live_rig import LiveRig
 from tui.cluster import lists
 from tui.cluster.access import ConnectionSettings
 from tui.collect.live import LiveSource
-from tui.model.reading import Reading
+from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import HealthChanged, SourceHealth, SourceState
 from tui.simulator.faults import Conditions, Fault, FaultKind
 
@@ -266,3 +266,72 @@ async def test_whatever_a_watch_answers_the_source_goes_on(tmp_path: Path, statu
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await runner.cleanup()
+
+
+async def test_what_was_lost_for_a_while_is_known_again(tmp_path: Path) -> None:
+    async with broken(tmp_path) as rig:
+        await rig.until_read()
+        await rig.until(lambda: all(one.is_known for one in cluster_readings(rig)), "all known")
+        for fault in status_of_watches(503):
+            rig.server.faults.add(fault)
+        rig.server.faults.drop_watches()
+        await rig.until(
+            lambda: all(one.state is ReadingState.FAILED for one in cluster_readings(rig)),
+            "all failed",
+        )
+        assert all(one.value for one in cluster_readings(rig))
+        assert len(rig.nodes) == 3
+        rig.server.faults.clear()
+        await until_live(rig)
+        await rig.until(
+            lambda: all(one.is_known for one in cluster_readings(rig)), "all known again"
+        )
+
+
+async def test_nodes_are_read_at_once_when_the_server_is_back(tmp_path: Path) -> None:
+    async with broken(tmp_path) as rig:
+        await rig.until_read()
+        await rig.server.__aexit__(None, None, None)
+        await rig.until(lambda: rig.snapshot.health.state is SourceState.LOST, "lost")
+        assert len(rig.nodes) == 3
+        assert all(facts.maps.value and facts.services.value for facts in rig.nodes)
+        # As after many failures in a row, when each node waits up to five minutes.
+        for number in range(3):
+            rig.source._schedule.postpone(rig.uid(number), 300.0)
+        await rig.server.__aenter__()
+        await until_live(rig)
+        await until_swept_again(rig, 0, 1, 2)
+
+
+async def test_services_denied_later_keep_their_last_value(tmp_path: Path) -> None:
+    async with broken(tmp_path) as rig:
+        await rig.until_read()
+        for verb in ("list", "watch"):
+            rig.server.permissions.deny(verb, "services")
+        rig.server.faults.expire()
+        rig.server.faults.drop_watches()
+        await rig.until(
+            lambda: rig.snapshot.cluster.services.state is ReadingState.DENIED, "denied"
+        )
+        services = rig.snapshot.cluster.services
+        assert services.value
+        assert "list services" in services.reason or "watch services" in services.reason
+        assert rig.snapshot.gaps["services"].is_denied
+        await until_swept_again(rig, 0, 1, 2)
+        rig.server.permissions.clear()
+        await rig.until(lambda: rig.snapshot.cluster.services.is_known, "allowed again")
+        await until_live(rig)
+
+
+async def test_without_the_right_to_list_nodes_a_lost_server_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, denied_seconds=60.0)
+    async with broken(
+        tmp_path, prepare=lambda server: server.permissions.deny("list", "nodes")
+    ) as rig:
+        await rig.until(lambda: len(rig.nodes) == 3 and "nodes" in rig.snapshot.gaps, "three nodes")
+        await rig.server.__aexit__(None, None, None)
+        await rig.until(lambda: rig.snapshot.health.state is SourceState.LOST, "lost")
+        await rig.server.__aenter__()
+        await rig.until(lambda: rig.snapshot.health.state is SourceState.DEGRADED, "found")

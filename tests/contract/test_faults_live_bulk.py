@@ -180,3 +180,19 @@ async def test_two_thousand_services_are_listed_whole(tmp_path: Path) -> None:
             coverage = facts.services.value
             assert coverage is not None
             assert coverage.wanted_frontends >= 2_000
+
+
+async def test_objects_that_cannot_be_read_are_a_gap(tmp_path: Path) -> None:
+    def spoil(server: SimulatorServer) -> None:
+        store = server.parts.store
+        service, _ = _service(1)
+        labels = {"number": 5}
+        store.apply("services", {**service, "metadata": {**service["metadata"], "labels": labels}})
+
+    async with broken(tmp_path, prepare=spoil) as rig:
+        await rig.until_read()
+        await rig.until(lambda: "services" in rig.snapshot.gaps, "a gap that counts it")
+        gap = rig.snapshot.gaps["services"]
+        assert "1" in gap.reason
+        assert not gap.is_denied
+        await rig.until(lambda: rig.snapshot.cluster.services.is_known, "the others")

@@ -246,3 +246,29 @@ async def test_a_pod_whose_start_lies_in_our_future(tmp_path: Path) -> None:
         await rig.until_read()
         await until_live(rig)
         assert all(facts.sweep_error == "" for facts in rig.nodes)
+
+
+async def test_an_evicted_pod_does_not_hide_the_one_that_crash_loops(tmp_path: Path) -> None:
+    async with broken(tmp_path) as rig:
+        await rig.until_read()
+        pod, store = pod_of(rig, 1), rig.server.parts.store
+        store.apply("pods", with_container(pod, **LOOPING))
+        evicted = {
+            **pod,
+            "metadata": {
+                **pod["metadata"],
+                "name": "cilium-evicted",
+                "uid": "99999999-2222-3333-4444-555555555555",
+                "ownerReferences": [],
+            },
+            "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"},
+        }
+        store.apply("pods", evicted)
+
+        def is_looping() -> bool:
+            agent = rig.node(1).agent
+            return agent is not None and agent.phase is AgentPhase.CRASH_LOOP
+
+        await rig.until(is_looping, "the crash loop")
+        await until_swept_again(rig, 0, 2)
+        assert is_looping()

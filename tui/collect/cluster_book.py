@@ -18,7 +18,7 @@ from tui.collect.service_specs import (
 )
 from tui.collect.shared import Shared
 from tui.collect.wants import ServiceKey, WantKeeper
-from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.cluster import CiliumConfigMap, CiliumDaemonSet, ClusterFacts
 from tui.model.reading import Origin, Reading
 from tui.model.snapshot import ClusterSeen
 from tui.safety import CleanText, clean
@@ -66,12 +66,13 @@ class ConfigMapKeeper:
     def __init__(self, book: ClusterBook, path: str) -> None:
         self._book = book
         self._path = path
+        self._current: CiliumConfigMap | None = None
 
     async def put(self, item: kinds.ConfigMap) -> None:
         """Take in the ConfigMap."""
         if item.metadata.name == CONFIG_MAP:
-            reading = Reading.known(config_map(item), self._book.origin(self._path))
-            self._book.change(replace(self._book.facts, config_map=reading))
+            self._current = config_map(item)
+            await self.regain()
 
     async def drop(self, item: kinds.ConfigMap) -> None:
         """Note that it was deleted: the next agent start finds none."""
@@ -80,9 +81,17 @@ class ConfigMapKeeper:
     async def keep(self, items: Sequence[kinds.ConfigMap]) -> None:
         """Note where there is none."""
         if not any(item.metadata.name == CONFIG_MAP for item in items):
+            self._current = None
+            await self.regain()
+
+    async def regain(self) -> None:
+        """Tell what is there now."""
+        if self._current is None:
             reason = clean(f"there is no ConfigMap {CONFIG_MAP}")
             reading = unseen(reason, self._book.facts.config_map, is_denied=False)
-            self._book.change(replace(self._book.facts, config_map=reading))
+        else:
+            reading = Reading.known(self._current, self._book.origin(self._path))
+        self._book.change(replace(self._book.facts, config_map=reading))
 
     async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
         """Keep the last one, and say why there is no newer one."""
@@ -121,6 +130,10 @@ class DaemonSetKeeper:
         reading = unseen(reason, self._book.facts.daemonsets, is_denied=is_denied)
         self._book.change(replace(self._book.facts, daemonsets=reading))
 
+    async def regain(self) -> None:
+        """Tell which there are now."""
+        self._change()
+
     def _change(self) -> None:
         ordered = tuple(self._known[name] for name in sorted(self._known))
         reading = Reading.known(ordered, self._book.origin(self._path))
@@ -144,11 +157,15 @@ class ServiceKeeper:
     async def keep(self, items: Sequence[ServiceObject]) -> None:
         """Forget all Services but these."""
         self._wants.keep_services(_key(item) for item in items)
-        self._wants.troubles.pop("services", None)
+        await self.regain()
 
     async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
         """Remember why: without Services no node can be judged."""
         self._wants.troubles["services"] = (reason, is_denied)
+
+    async def regain(self) -> None:
+        """Forget why: they are seen again."""
+        self._wants.troubles.pop("services", None)
 
 
 class SliceKeeper(Generic[Slices]):
@@ -173,11 +190,15 @@ class SliceKeeper(Generic[Slices]):
     async def keep(self, items: Sequence[Slices]) -> None:
         """Forget all slices but these."""
         self._wants.keep_slices(_key(item) for item in items)
-        self._wants.troubles.pop("slices", None)
+        await self.regain()
 
     async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
         """Remember why: without backends no node can be judged."""
         self._wants.troubles["slices"] = (reason, is_denied)
+
+    async def regain(self) -> None:
+        """Forget why: they are seen again."""
+        self._wants.troubles.pop("slices", None)
 
 
 def slice_keeper(wants: WantKeeper) -> SliceKeeper[SliceObject]:

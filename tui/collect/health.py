@@ -26,6 +26,8 @@ class Contact:
     last_good_at: float | None = None
     lost: dict[str, CleanText] = field(default_factory=dict)
     """By watch: why it sees nothing now."""
+    refused: set[str] = field(default_factory=set)
+    """Watches that the server answered last with a refusal."""
     listed: set[str] = field(default_factory=set)
     """Watches that brought a first answer, be it a refusal."""
     startup_error: CleanText = CleanText("")
@@ -40,7 +42,9 @@ class Contact:
     @property
     def is_lost(self) -> bool:
         """Whether nothing that is needed can be seen."""
-        return self.lost.keys() >= NEEDED
+        # What is refused is tried once a minute: it can't tell that the server went away.
+        telling = NEEDED - self.refused
+        return bool(telling) and self.lost.keys() >= telling
 
     def lose(self, key: str, reason: CleanText) -> None:
         """Note that a watch sees nothing; a server that stays lost is lost once."""
@@ -99,7 +103,7 @@ class HealthBook:
         if contact.startup_error:
             return SourceState.LOST, contact.startup_error
         if contact.is_lost:
-            return SourceState.LOST, contact.lost[min(NEEDED)]
+            return SourceState.LOST, contact.lost[min(NEEDED & contact.lost.keys())]
         if not contact.listed >= NEEDED:
             return SourceState.CONNECTING, CleanText("")
         reason = self._degradation()

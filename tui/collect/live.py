@@ -159,7 +159,7 @@ class LiveSource:
         async def attempt() -> Session:
             return await self._connect(self._connection)
 
-        return await self._with_retries(attempt, "no access to the cluster")
+        return await self._with_retries(attempt, "no access to the cluster", KubeconfigError)
 
     async def _found(self, session: Session) -> CiliumFound:
         """Return where Cilium runs, looking until it is there."""
@@ -178,14 +178,19 @@ class LiveSource:
 
         return await self._with_retries(attempt, "Cilium was not found yet")
 
-    async def _with_retries(self, attempt: Callable[[], Awaitable[T]], what: str) -> T:
-        """Try until it works; what can never work is raised."""
+    async def _with_retries(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        what: str,
+        final: type[ClusterError] | tuple[()] = (),
+    ) -> T:
+        """Try until it works; what can never work, as errors of the type `final`, is raised."""
         contact, clock = self._shared.contact, self._shared.clock
         failures = 0
         while True:
             try:
                 result = await attempt()
-            except KubeconfigError:
+            except final:
                 raise
             except ClusterError as error:
                 LOG.warning("%s: %s", what, error.message)

@@ -72,6 +72,10 @@ class NodeKeeper:
         if is_denied:
             await self._population.tell(self._roster.derive_nodes())
 
+    async def regain(self) -> None:
+        """Believe the Node objects again."""
+        await self._population.tell(self._roster.trust_nodes())
+
 
 class PodKeeper:
     """Keeps the agents' Pod objects."""
@@ -97,6 +101,9 @@ class PodKeeper:
 
     async def lose(self, reason: CleanText, *, is_denied: bool) -> None:
         """Keep what was seen: it grows old, and the gap says so."""
+
+    async def regain(self) -> None:
+        """Go on with what was kept."""
 
 
 def _node_name(item: kinds.Node) -> NodeName:
