@@ -26,6 +26,8 @@ from tui.store import Mailbox, Store
 
 FOLDER = Path("screenshots")
 LONGEST_WAIT_SECONDS = 240.0
+ZOOM = 1.0
+"""Smaller than what `ctrl+s` saves: these pictures are in the repository."""
 
 
 async def draw(scene: Scene, only: str | None) -> None:
@@ -68,7 +70,7 @@ async def wait_for(mailbox: Mailbox, shot: Shot) -> None:
 def save(app: CiltopApp, name: str) -> None:
     """Write the screen as it stands."""
     svg, _ = capture(app)
-    (FOLDER / f"{name}.png").write_bytes(png_of(clean_svg(svg)))
+    (FOLDER / f"{name}.png").write_bytes(png_of(clean_svg(svg), ZOOM))
     sys.stdout.write(f"{FOLDER / name}.png\n")
     sys.stdout.flush()
 

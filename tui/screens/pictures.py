@@ -70,7 +70,7 @@ def clean_text(text: str) -> str:
     return _NOT_XML.sub("\ufffd", text.replace("\r", ""))
 
 
-def png_of(svg: str) -> bytes:
+def png_of(svg: str, zoom: float = PNG_ZOOM) -> bytes:
     """Draw a cleaned SVG with the bundled font only, so that it looks alike on every machine."""
     import resvg_py
 
@@ -78,7 +78,7 @@ def png_of(svg: str) -> bytes:
         return bytes(
             resvg_py.svg_to_bytes(
                 svg_string=svg,
-                zoom=PNG_ZOOM,
+                zoom=zoom,
                 skip_system_fonts=True,
                 font_dirs=[str(folder)],
                 font_family=FONT_FAMILY,
