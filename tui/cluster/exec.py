@@ -233,8 +233,8 @@ async def _send_stdin(channel: ClientWebSocketResponse[bool], stdin: bytes) -> N
 
 def _exec_denied(error: ForbiddenError, name: str) -> ForbiddenError:
     return ForbiddenError(
-        f"exec in {name} is not allowed (403): {error.message}; it needs `get pods/exec` before "
-        "Kubernetes 1.35 and `create pods/exec` from 1.35 on: grant both",
+        f"not allowed to {error.verb} pods/exec (403), in {name}: exec needs `get pods/exec` "
+        "before Kubernetes 1.35 and `create pods/exec` from 1.35 on; ask for both",
         error.verb,
         "pods/exec",
     )
