@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import json
-import time
 from random import Random
 
 import pytest
@@ -67,9 +65,10 @@ def test_garbage_is_refused_and_never_half_read(garbage: bytes) -> None:
         HEAD + b'{"error":"bpf obj get: Operation not permitted"}',
         HEAD + b'[{"key":["0x01"],"value":["0x02"]}',
         HEAD + b'[{"key":["0xzz"],"value":["0x02"]}]',
-        gzip.compress(rows([(b"1", b"2")] * 99))[:-9],
+        gzip.compress(rows([(b"1", b"2")] * 99), mtime=0)[:-9],
         b"\x1f\x8bnot gzip",
     ],
+    ids=repr,
 )
 def test_what_is_no_whole_dump_is_refused(text: bytes) -> None:
     with pytest.raises(ParseError):
@@ -82,18 +81,9 @@ def test_an_entry_deleted_while_it_was_read_is_left_out() -> None:
     assert decode_dump(HEAD + text).entries == [(b"\x02", b"\x03")]
 
 
-def test_a_full_map_decodes_faster_than_json_does() -> None:
+def test_a_full_map_is_decoded_whole() -> None:
     entries = [(n.to_bytes(12, "big"), n.to_bytes(12, "little")) for n in range(65_536)]
-    text, raw = rows(entries), dump_json(entries)
-
-    def seconds(work: object, argument: bytes) -> float:
-        assert callable(work)
-        begun = time.process_time()
-        assert work(argument)
-        return time.process_time() - begun
-
-    assert decode_dump(text).entries == entries
-    assert min(seconds(decode_dump, text) for _ in range(3)) < seconds(json.loads, raw)
+    assert decode_dump(rows(entries)).entries == entries
 
 
 def test_counts_are_read_line_by_line() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,15 +110,9 @@ def test_an_end_marker_of_nonsense_gives_no_numbers() -> None:
     assert (found.exit_code, found.seconds, found.stdout) == (None, None, b"x")
 
 
-def test_time_grows_linearly_with_size() -> None:
-    """Output full of near-markers costs ten times more at ten times the size, not a hundred."""
-
-    def seconds(lines: int) -> float:
-        out, err = encode_frames(NONCE, [frame("maps", f"\n{NONCE} beg".encode() * lines)])
-        begun = time.process_time()
-        parsed = parse_frames(NONCE, out, err)
-        assert len(parsed["maps"].stdout) == lines * 21
-        return time.process_time() - begun
-
-    small = max(min(seconds(20_000) for _ in range(3)), 0.001)
-    assert seconds(200_000) < 40 * small
+def test_output_full_of_near_markers_is_one_frames_output() -> None:
+    # Quadratic work on this would run into the suite's time limit.
+    lines = 200_000
+    out, err = encode_frames(NONCE, [frame("maps", f"\n{NONCE} beg".encode() * lines)])
+    stdout = parse_frames(NONCE, out, err)["maps"].stdout
+    assert stdout == f"\n{NONCE} beg".encode() * lines
