@@ -28,6 +28,9 @@ from tui.simulator.scenarios import NodeGroup, Quirk, QuirkKind, Scenario, scale
 from tui.simulator.seedservices import ServiceFactory, service_specs
 from tui.simulator.services import Frontend, wanted_frontends
 
+LAST_CRASH_SECONDS = 90.0
+"""Since the crash-looping container ran last, within the kubelet's back-off of 5 min."""
+
 FIRST_ADDRESS = 10 << 24
 SMALL_FLEET = 200
 BOOT_SECONDS = 4.0
@@ -182,6 +185,9 @@ class AgentBuilder:
         if crash and fatal_message(release, config):
             node.is_looping = True
             node.restarts = int(crash.values["restarts"])
+            # The pod is as old as its group; its container ran last a moment ago.
+            node.agent.started_at = self._now - LAST_CRASH_SECONDS
+            node.agent.ready_at = node.agent.started_at + BOOT_SECONDS
         failed = list(maps.balancer.failures.values())
         if failed:
             node.agent.failing_since = node.agent.ready_at
