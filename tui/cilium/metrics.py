@@ -25,7 +25,6 @@ PRESSURE = "bpf_map_pressure"
 CAPACITY = "bpf_map_capacity"
 OPERATIONS = "bpf_map_ops_total"
 DROPS = "drop_count_total"
-FORWARDS = "forward_count_total"
 PROBLEMS = "errors_warnings_total"
 _LEVELS = {"warn": "warning", "err": "error"}
 

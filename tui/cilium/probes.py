@@ -56,11 +56,6 @@ class Probe:
     safe_from: tuple[int, int] = (1, 11)
     """First minor release it may be sent to."""
 
-    @property
-    def takes_map(self) -> bool:
-        """Whether a map's name belongs behind the probe's."""
-        return self.name.endswith("=")
-
 
 _DUMP_ANSWER = (
     "`# PIN`, then one `KEYHEX VALUEHEX` line an entry; the raw JSON of bpftool where awk or tr"

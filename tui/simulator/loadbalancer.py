@@ -187,10 +187,6 @@ class LoadBalancer:
             return len(self.backends)
         return len(self.backends) - len(self.leaked) + len(self.pending_backends)
 
-    def is_programmed(self, key: FrontendKey) -> bool:
-        """Tell whether the kernel holds this frontend's master entry."""
-        return SlotKey(key, 0) in self.services
-
     def _failing(self) -> list[Frontend]:
         return [failure.frontend for failure in self.failures.values()]
 

@@ -54,11 +54,6 @@ class Resource:
         """The plural its objects are stored under."""
         return self.store_name or self.plural
 
-    @property
-    def has_table(self) -> bool:
-        """Whether the printed columns depend on the kind; reviews are never printed as one."""
-        return "list" in self.verbs
-
 
 _STATUS = "status"
 _EXEC = Subresource("exec", "PodExecOptions", ("create", "get"))

@@ -63,11 +63,6 @@ def controllers(node: SimNode, agent: Agent, now: float) -> list[dict[str, Any]]
     return sorted(found, key=lambda controller: str(controller["uuid"]))
 
 
-def failing_count(node: SimNode, agent: Agent) -> int:
-    """Return how many controllers fail."""
-    return sum(1 for _ in _failures(node, agent))
-
-
 def _failures(node: SimNode, agent: Agent) -> Iterator[tuple[str, str, float]]:
     """Yield name, message and start of each failing controller."""
     balancer = agent.maps.balancer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 
 def indented(value: object) -> bytes:
@@ -19,21 +18,3 @@ def go_number(value: float) -> str:
     if "e" not in text or abs(value) < 1e-6:
         return text
     return f"{value:.25f}".rstrip("0")
-
-
-def tabled(rows: Sequence[Sequence[str]], padding: int = 3) -> str:
-    """Return rows aligned as Go's tabwriter does when every cell ends with a tab.
-
-    The last column is padded too, as the CLI writes a tab behind it when `trailing` cells exist.
-    """
-    widths: list[int] = []
-    for row in rows:
-        for index, cell in enumerate(row):
-            if index == len(widths):
-                widths.append(0)
-            widths[index] = max(widths[index], len(cell))
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(widths[index] + padding) for index, cell in enumerate(row[:-1])]
-        lines.append("".join(cells) + (row[-1] if row else ""))
-    return "".join(line + "\n" for line in lines)

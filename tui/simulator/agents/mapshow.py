@@ -74,11 +74,3 @@ def map_show(node: SimNode, agent: Agent, occupancy: Occupancy, now: float) -> b
 def encoded(described: dict[str, Any]) -> bytes:
     """Return one map as `bpftool -j` prints it."""
     return msgspec.json.encode(described)
-
-
-def find_map(
-    node: SimNode, agent: Agent, occupancy: Occupancy, now: float, pin: str
-) -> dict[str, Any] | None:
-    """Return one pinned map's description."""
-    maps = pinned_maps(node, agent, occupancy, now)
-    return next((described for name, described in maps if name == pin), None)
