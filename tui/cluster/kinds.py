@@ -78,11 +78,9 @@ class NodeAddress(Entity, frozen=True):
 class NodeSystem(Entity, frozen=True):
     """`status.nodeInfo`."""
 
-    machine_id: str = msgspec.field(default="", name="machineID")
     boot_id: str = msgspec.field(default="", name="bootID")
     kernel_version: str = ""
     os_image: str = ""
-    container_runtime_version: str = ""
     kubelet_version: str = ""
     architecture: str = ""
 
@@ -166,7 +164,6 @@ class PodSpec(Entity, frozen=True):
 
     node_name: str | None = None
     containers: list[Container] | None = None
-    init_containers: list[Container] | None = None
 
 
 class PodStatus(Entity, frozen=True):
@@ -178,9 +175,6 @@ class PodStatus(Entity, frozen=True):
     conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
-    pod_ip: str | None = msgspec.field(default=None, name="podIP")
-    host_ip: str | None = msgspec.field(default=None, name="hostIP")
-    start_time: str | None = None
 
 
 class Pod(KubeObject, frozen=True):
@@ -198,7 +192,6 @@ class ServicePort(Entity, frozen=True):
     port: int = 0
     target_port: int | str | None = None
     node_port: int | None = None
-    app_protocol: str | None = None
 
 
 class ServiceSpec(Entity, frozen=True):
@@ -208,15 +201,11 @@ class ServiceSpec(Entity, frozen=True):
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
     cluster_ips: list[str] | None = msgspec.field(default=None, name="clusterIPs")
     external_ips: list[str] | None = msgspec.field(default=None, name="externalIPs")
-    load_balancer_ip: str | None = msgspec.field(default=None, name="loadBalancerIP")
-    load_balancer_class: str | None = None
-    ip_families: list[str] | None = None
     ports: list[ServicePort] | None = None
     selector: dict[str, str] | None = None
     session_affinity: str | None = None
     external_traffic_policy: str | None = None
     internal_traffic_policy: str | None = None
-    publish_not_ready_addresses: bool | None = None
     health_check_node_port: int | None = None
 
 
@@ -277,7 +266,6 @@ class Endpoint(Entity, frozen=True):
     node_name: str | None = None
     topology: dict[str, str] | None = None
     """v1beta1; the node is its `kubernetes.io/hostname`."""
-    target_ref: TargetRef | None = None
 
     @property
     def node(self) -> str:
@@ -296,7 +284,6 @@ class EndpointPort(Entity, frozen=True):
 class EndpointSlice(KubeObject, frozen=True):
     """An EndpointSlice of discovery.k8s.io/v1 or v1beta1."""
 
-    address_type: str = "IPv4"
     endpoints: list[Endpoint] | None = None
     ports: list[EndpointPort] | None = None
 
@@ -311,14 +298,12 @@ class EndpointAddress(Entity, frozen=True):
 
     ip: str = ""
     node_name: str | None = None
-    target_ref: TargetRef | None = None
 
 
 class EndpointSubset(Entity, frozen=True):
     """Addresses that share ports."""
 
     addresses: list[EndpointAddress] | None = None
-    not_ready_addresses: list[EndpointAddress] | None = None
     ports: list[EndpointPort] | None = None
 
 
@@ -336,7 +321,7 @@ class ConfigMap(KubeObject, frozen=True):
 
 
 class LabelSelector(Entity, frozen=True):
-    """A label selector of a workload."""
+    """A label selector."""
 
     match_labels: dict[str, str] | None = None
 
@@ -351,7 +336,6 @@ class PodTemplate(Entity, frozen=True):
 class DaemonSetSpec(Entity, frozen=True):
     """`spec` of a DaemonSet."""
 
-    selector: LabelSelector | None = None
     template: PodTemplate | None = None
 
 
@@ -359,11 +343,7 @@ class DaemonSetStatus(Entity, frozen=True):
     """`status` of a DaemonSet."""
 
     desired_number_scheduled: int = 0
-    current_number_scheduled: int = 0
-    updated_number_scheduled: int = 0
     number_ready: int = 0
-    number_unavailable: int = 0
-    observed_generation: int = 0
 
 
 class DaemonSet(KubeObject, frozen=True):
