@@ -51,7 +51,10 @@ async def test_a_log_storm_costs_the_lines_it_loses_and_says_so(tmp_path: Path) 
         intake = rig.source._logs
         assert intake is not None
         followers = intake._followers
-        await rig.until(lambda: rig.uid(1) in followers, "a log that is followed")
+        await rig.until(
+            lambda: rig.uid(1) in followers and followers[rig.uid(1)] not in intake._starting,
+            "a log whose past is read and that is followed",
+        )
         storm = (b'level=info msg="line %d of a storm" subsys=x' % n for n in range(STORM_LINES))
         storm_ended_at = write_log(rig, 1, storm)
         state = intake._states[rig.uid(1)]
