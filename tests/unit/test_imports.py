@@ -15,6 +15,7 @@ FORBIDDEN = {
     "tui.safety": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.model", "tui.cluster"},
     "tui.model": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cilium", "tui.cluster"},
     "tui.cilium": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},
+    "tui.checks": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.store"},
     "tui.cluster": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.collect", "tui.store"},
     "tui.store": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},
     "tui.collect": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.store", "tui.simulator"},

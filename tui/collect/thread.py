@@ -27,6 +27,12 @@ PUBLISH_SECONDS = 0.5
 """Twice a second: more would only cost the screens' time."""
 
 LONGEST_SLICE_SECONDS = 0.003
+
+JUDGE_SECONDS = 0.5
+"""The checks look at what changed twice a second."""
+
+JUDGE_PAUSE_SECONDS = 0.02
+"""Between two slices of their work: at most about an eighth of a core."""
 STOP_SECONDS = 3.0
 
 
@@ -43,6 +49,10 @@ class Keeps(Protocol):
 
     def focus(self, nodes: frozenset[NodeUid]) -> None:
         """Carry the history of every map of these nodes."""
+        ...
+
+    def judge(self, now: float, budget_seconds: float) -> bool:
+        """Run the checks on what changed for so long; return whether something is left to do."""
         ...
 
     def snapshot(self, now: float) -> Snapshot:
@@ -176,6 +186,7 @@ class CollectorThread:
         for action in early:
             loop.call_soon(action, source)
         publishing = asyncio.create_task(self._publish(), name="publish snapshots")
+        judging = asyncio.create_task(self._judge(), name="run checks")
         try:
             await self._apply_facts(source)
             self._end(None)
@@ -186,7 +197,8 @@ class CollectorThread:
             self._end(error)
         finally:
             publishing.cancel()
-            await asyncio.gather(publishing, return_exceptions=True)
+            judging.cancel()
+            await asyncio.gather(publishing, judging, return_exceptions=True)
             with self._lock:
                 self._is_stopping = True
                 self._loop = self._main = None
@@ -206,6 +218,11 @@ class CollectorThread:
             if self._store.has_changed():
                 self._mailbox.put(self._store.snapshot(self._clock()))
             await asyncio.sleep(PUBLISH_SECONDS)
+
+    async def _judge(self) -> None:
+        while True:
+            is_left = self._store.judge(self._clock(), LONGEST_SLICE_SECONDS)
+            await asyncio.sleep(JUDGE_PAUSE_SECONDS if is_left else JUDGE_SECONDS)
 
     def _end(self, error: Exception | None) -> None:
         """Say that nothing more will come, and why."""

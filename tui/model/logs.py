@@ -56,6 +56,8 @@ class LogEntry:
     """Whether the line fell within seconds of the agent's start."""
     is_previous: bool = False
     """Whether it comes from the previous container."""
+    meaning: str = ""
+    """Id of the log catalogue's entry that explains it, such as `L2`; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)

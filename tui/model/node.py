@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tui.model.names import ContainerId, NodeName, NodeUid, PodUid
 from tui.safety import CleanText
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCondition:
+    """A condition of the Node object, such as Ready or MemoryPressure."""
+
+    type: CleanText
+    status: CleanText
+    """`True`, `False` or `Unknown`."""
+    reason: CleanText = CleanText("")
+    since: float | None = None
+    """`lastTransitionTime`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,12 @@ class Node:
     """InternalIP and ExternalIP addresses."""
     is_schedulable: bool = True
     created_at: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """All of them: CiliumNodeConfigs select by them."""
+    config_overrides: Mapping[str, CleanText] = field(default_factory=dict)
+    """Option -> value of the labels and annotations `config.cilium.io/<option>`, which agents read
+    where their sources include the Node object."""
+    conditions: tuple[NodeCondition, ...] = ()
 
 
 class AgentPhase(StrEnum):

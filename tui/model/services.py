@@ -88,6 +88,10 @@ class ServicePort:
     port: int
     protocol: str
     node_port: int | None = None
+    target_port: CleanText = CleanText("")
+    """`targetPort` as written: a number, a name, or empty where it is the port itself."""
+    backend_ports: tuple[int, ...] = ()
+    """The ports that its EndpointSlices really have for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +108,8 @@ class Service:
     backends: tuple[Address, ...]
     has_session_affinity: bool = False
     created_at: float | None = None
+    has_selector: bool = True
+    is_headless: bool = False
+    forwarding_mode: CleanText = CleanText("")
+    """The annotation `service.cilium.io/forwarding-mode` (1.17 and later): `dsr` or `snat`."""
+    external_ips: tuple[str, ...] = ()

@@ -10,9 +10,12 @@ from typing import Protocol
 from tui.model.agent import AgentMetrics, AgentStatus, AgentVersion, EffectiveConfig
 from tui.model.cluster import ClusterFacts
 from tui.model.features import Feature
+from tui.model.findings import Finding, FindingChange, Verdict
+from tui.model.host import HostFacts
 from tui.model.logs import LogBatch, LogEntry, LogGap
 from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeUid
+from tui.model.nextstart import NextStart
 from tui.model.node import AgentPod, Node
 from tui.model.reading import Reading
 from tui.model.services import ServiceCoverage
@@ -33,6 +36,7 @@ class NodeFacts:
     services: Reading[ServiceCoverage] = Reading()
     features: Reading[tuple[Feature, ...]] = Reading()
     config: Reading[EffectiveConfig] = Reading()
+    host: Reading[HostFacts] = Reading()
     logs: tuple[LogEntry | LogGap, ...] = ()
     """Oldest first, bounded; warnings and errors outlive the rest."""
     log_error: CleanText = CleanText("")
@@ -74,6 +78,7 @@ class NodeReport:
     services: Reading[ServiceCoverage] | None = None
     features: Reading[tuple[Feature, ...]] | None = None
     config: Reading[EffectiveConfig] | None = None
+    host: Reading[HostFacts] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,15 @@ class Snapshot:
     health: SourceHealth = SourceHealth()
     is_complete: bool = False
     """Whether the first list of nodes and pods has arrived: before it, empty is loading."""
+    findings: tuple[Finding, ...] = ()
+    """Worst first, CLEAR ones included."""
+    verdicts: Mapping[NodeUid, tuple[Verdict, ...]] = field(default_factory=dict)
+    """What every check says of each node, worst first."""
+    next_starts: Mapping[NodeUid, NextStart] = field(default_factory=dict)
+    finding_changes: tuple[FindingChange, ...] = ()
+    """Oldest first, bounded."""
+    unjudged_nodes: int = 0
+    """Nodes whose latest facts the checks have not seen yet."""
 
 
 class Source(Protocol):

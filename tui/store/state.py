@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from tui.checks.judge import Judge
 from tui.model.cluster import ClusterFacts
 from tui.model.logs import LogBatch
 from tui.model.maps import MapUsage
@@ -46,7 +47,8 @@ NODE_REBOOTED = CleanText("the node was rebooted; not read again yet")
 class Store:
     """The current state, written by one thread and read as immutable snapshots."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge | None = None) -> None:
+        self._judge = judge or Judge()
         self._nodes: dict[NodeUid, NodeFacts] = {}
         self._trends: dict[NodeUid, NodeTrends] = {}
         self._logs: dict[NodeUid, NodeLog] = {}
@@ -61,6 +63,7 @@ class Store:
         self._changes = 0
         self._published = Snapshot()
         self._published_changes = 0
+        self._judged_changes = 0
         self._nodes_changed = False
         self._spacing_seconds = spacing_for(1, 0.0)
 
@@ -101,15 +104,36 @@ class Store:
                 self._put(uid, replace(facts, maps=maps))
                 self._changes += 1
 
-    def snapshot(self, now: float) -> Snapshot:
-        """Return the state; nodes that did not change are the same objects as before."""
-        if not self.has_changed():
-            return self._published
+    def judge(self, now: float, budget_seconds: float = float("inf")) -> bool:
+        """Run the checks on what changed for so long; return whether something is left to do."""
+        if self._judged_changes != self._changes:
+            self._renew_logs()
+            self._judge.note(self._nodes, self._cluster)
+            self._judged_changes = self._changes
+        findings, changes = self._judge.findings, self._judge.changes
+        pending = self._judge.pending_nodes
+        is_left = self._judge.work(now, budget_seconds)
+        if (
+            findings is not self._judge.findings
+            or changes is not self._judge.changes
+            or bool(pending) != bool(self._judge.pending_nodes)
+        ):
+            self._changes += 1
+            self._judged_changes += 1
+        return is_left
+
+    def _renew_logs(self) -> None:
         for uid in self._stale_logs:
             facts = self._nodes.get(uid)
             if facts is not None:
                 self._put(uid, replace(facts, logs=self._logs[uid].rows()))
         self._stale_logs.clear()
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return the state; nodes that did not change are the same objects as before."""
+        if not self.has_changed():
+            return self._published
+        self._renew_logs()
         before = self._published
         self._published = Snapshot(
             taken_at=now,
@@ -119,6 +143,11 @@ class Store:
             gaps=before.gaps if before.gaps == self._gaps else dict(self._gaps),
             health=self._health,
             is_complete=self._is_complete,
+            findings=self._judge.findings,
+            verdicts=self._judge.verdicts,
+            next_starts=self._judge.next_starts,
+            finding_changes=self._judge.changes,
+            unjudged_nodes=self._judge.pending_nodes,
         )
         self._nodes_changed = False
         self._published_changes = self._changes
@@ -187,6 +216,7 @@ class Store:
                 services=_merged(report.services, facts.services),
                 features=_merged(report.features, facts.features),
                 config=_merged(report.config, facts.config),
+                host=_merged(report.host, facts.host),
                 swept_at=report.answered_at if answered else facts.swept_at,
                 sweep_error=report.error,
             ),

@@ -1,0 +1,196 @@
+"""Put the verdicts of many nodes together as findings, and follow how these change.
+
+Groups that a person must see at once are made anew whenever a verdict of them changed; those of
+things that are fine or latent, which hold every node of the cluster, a few times a minute.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from tui.checks.check import Check
+from tui.checks.registry import rank_of
+from tui.model.findings import (
+    Evidence,
+    Finding,
+    FindingChange,
+    FindingSeverity,
+    MissingEvidence,
+    Remedy,
+    Verdict,
+)
+from tui.model.names import NodeUid
+
+EVIDENCE_SHOWN = 24
+EVIDENCE_NODES = 6
+OBJECTS_SHOWN = 200
+CHANGES_KEPT = 500
+CALM_SECONDS = 5.0
+"""How often findings are made anew that hurt nobody now."""
+
+_URGENT = frozenset({FindingSeverity.ACTIVE, FindingSeverity.ARMED})
+_CHANGE_NODES = 5
+
+GroupKey = tuple[str, str, FindingSeverity]
+"""Check, group and severity."""
+
+
+class FindingGroups:
+    """All verdicts by check, group and severity."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._abouts = {check.id: check.about for check in checks}
+        self._members: dict[GroupKey, dict[NodeUid | None, list[Verdict]]] = {}
+        self._cluster: tuple[Verdict, ...] = ()
+        self._dirty: dict[GroupKey, None] = {}
+        self._found: dict[GroupKey, Finding] = {}
+        self._first_seen: dict[GroupKey, float] = {}
+        self._worst: dict[tuple[str, str], FindingSeverity] = {}
+        self._calm_at = float("-inf")
+        self._changes: deque[FindingChange] = deque(maxlen=CHANGES_KEPT)
+        self.findings: tuple[Finding, ...] = ()
+        self.changes: tuple[FindingChange, ...] = ()
+
+    def put(self, uid: NodeUid | None, before: Iterable[Verdict], after: Iterable[Verdict]) -> None:
+        """Replace the verdicts of one node."""
+        old = _by_key(before)
+        new = _by_key(after)
+        for key in old.keys() - new.keys():
+            members = self._members.get(key)
+            if members is not None:
+                members.pop(uid, None)
+            self._dirty[key] = None
+        for key, verdicts in new.items():
+            self._members.setdefault(key, {})[uid] = verdicts
+            if key[2] in _URGENT or key[2] is FindingSeverity.UNKNOWN or key not in old:
+                self._dirty[key] = None
+
+    def put_cluster(self, verdicts: Iterable[Verdict]) -> None:
+        """Replace the verdicts on the cluster as a whole."""
+        found = tuple(verdicts)
+        self.put(None, self._cluster, found)
+        self._cluster = found
+
+    def work(self, now: float, ends_at: float, stopwatch: Callable[[], float]) -> bool:
+        """Make changed findings anew until the time is up; return whether any is left."""
+        is_calm_due = now - self._calm_at >= CALM_SECONDS or now < self._calm_at
+        due = [key for key in self._dirty if is_calm_due or key[2] in _URGENT]
+        subjects: dict[tuple[str, str], None] = {}
+        is_left = False
+        for number, key in enumerate(due):
+            del self._dirty[key]
+            self._make(key, now)
+            subjects[key[:2]] = None
+            if stopwatch() >= ends_at and number + 1 < len(due):
+                is_left = True
+                break
+        if subjects:
+            self._order(subjects, now)
+        if is_calm_due and not is_left:
+            self._calm_at = now
+        return is_left
+
+    def _order(self, subjects: Iterable[tuple[str, str]], now: float) -> None:
+        self.findings = tuple(sorted(self._found.values(), key=lambda finding: finding.order))
+        known = len(self._changes)
+        for subject in subjects:
+            self._note_change(subject, now)
+        if len(self._changes) != known or known == CHANGES_KEPT:
+            self.changes = tuple(self._changes)
+
+    def _make(self, key: GroupKey, now: float) -> None:
+        members = self._members.get(key)
+        if not members:
+            self._members.pop(key, None)
+            self._found.pop(key, None)
+            self._first_seen.pop(key, None)
+            return
+        finding = self._finding(key, members, now)
+        self._found[key] = finding
+
+    def _finding(
+        self, key: GroupKey, members: dict[NodeUid | None, list[Verdict]], now: float
+    ) -> Finding:
+        check_id, group, severity = key
+        about = self._abouts[check_id]
+        verdicts = [verdict for of_node in members.values() for verdict in of_node]
+        worst_first = sorted(verdicts, key=lambda one: (-one.harm, one.node_name))
+        worst = worst_first[0]
+        nodes = {one.node_uid: one.node_name for one in worst_first if one.node_uid is not None}
+        objects = dict.fromkeys(item for one in worst_first for item in one.objects)
+        began = min((one.since for one in verdicts if one.since is not None), default=now)
+        first_seen = min(began, self._first_seen.get(key, now))
+        self._first_seen[key] = first_seen
+        return Finding(
+            id=check_id,
+            title=about.title,
+            severity=severity,
+            summary=worst.summary,
+            why=about.why,
+            nodes=tuple(nodes),
+            node_names=tuple(nodes.values()),
+            objects=tuple(islice(objects, OBJECTS_SHOWN)),
+            objects_total=len(objects),
+            evidence=_evidence(worst_first),
+            remedy=worst.remedy if worst.remedy != Remedy() else about.remedy,
+            missing=_missing(worst_first),
+            references=about.references,
+            first_seen=first_seen,
+            last_seen=now,
+            harm=sum(one.harm for one in verdicts),
+            rank=rank_of(check_id),
+            group=group,
+        )
+
+    def _note_change(self, subject: tuple[str, str], now: float) -> None:
+        """Keep in mind when the worst severity of a check and group changed."""
+        present = [
+            (severity, self._found[(*subject, severity)])
+            for severity in _URGENT
+            if (*subject, severity) in self._found
+        ]
+        worst = min(present, key=lambda one: one[0].rank, default=None)
+        before = self._worst.get(subject)
+        after = None if worst is None else worst[0]
+        if before is after:
+            return
+        if after is None:
+            self._worst.pop(subject, None)
+        else:
+            self._worst[subject] = after
+        finding = None if worst is None else worst[1]
+        is_new = before is None and finding is not None and finding.first_seen is not None
+        self._changes.append(
+            FindingChange(
+                at=(finding.first_seen or now) if is_new and finding is not None else now,
+                id=subject[0],
+                group=subject[1],
+                title=self._abouts[subject[0]].title,
+                before=before,
+                after=after,
+                node_names=() if finding is None else finding.node_names[:_CHANGE_NODES],
+                nodes_total=0 if finding is None else len(finding.nodes),
+            )
+        )
+
+
+def _by_key(verdicts: Iterable[Verdict]) -> dict[GroupKey, list[Verdict]]:
+    found: dict[GroupKey, list[Verdict]] = {}
+    for verdict in verdicts:
+        # What is fine is told once a check, whatever it is about.
+        group = "" if verdict.severity is FindingSeverity.CLEAR else verdict.group
+        found.setdefault((verdict.check_id, group, verdict.severity), []).append(verdict)
+    return found
+
+
+def _evidence(worst_first: Sequence[Verdict]) -> tuple[Evidence, ...]:
+    shown = worst_first[:EVIDENCE_NODES]
+    each = max(1, EVIDENCE_SHOWN // max(1, len(shown)))
+    return tuple(dict.fromkeys(piece for verdict in shown for piece in verdict.evidence[:each]))
+
+
+def _missing(worst_first: Sequence[Verdict]) -> tuple[MissingEvidence, ...]:
+    every = (piece for verdict in worst_first for piece in verdict.missing)
+    return tuple(islice(dict.fromkeys(every), 8))

@@ -1,0 +1,97 @@
+"""What on a node uses the things that Cilium's limitations break; read through the agent pod."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tui.safety import CleanText
+
+
+@dataclass(frozen=True, slots=True)
+class NfsServer:
+    """A server that the kernel's NFS client holds (`/proc/fs/nfsfs/servers`)."""
+
+    address: str
+    """The address the transport really uses."""
+    port: int
+    uses: int = 0
+    hostname: CleanText = CleanText("")
+
+
+@dataclass(frozen=True, slots=True)
+class HostClients:
+    """In-kernel clients and sysctls of the host; None is "could not be read", never "none"."""
+
+    nfs_servers: tuple[NfsServer, ...] | None = None
+    sunrpc_addresses: tuple[str, ...] | None = None
+    """Addresses of the sunrpc transports in sysfs (kernel 5.14 and later)."""
+    smb_servers: tuple[CleanText, ...] | None = None
+    rbd_devices: int | None = None
+    ceph_filesystems: int | None = None
+    module_uses: Mapping[str, int] | None = None
+    """Of the modules ceph, libceph, rbd, nfs, nfsv4, sunrpc, cifs, sctp, those loaded, with their
+    use counts."""
+    tcp_fastopen: int | None = None
+    """`net.ipv4.tcp_fastopen` of the host's network namespace: 0x1 client, 0x2 server."""
+    fastopen_passive: int | None = None
+    """TcpExt TCPFastOpenPassive: connections that the host accepted with TCP Fast Open."""
+    sctp_associations: int | None = None
+    kernel_log: tuple[CleanText, ...] | None = None
+    """Lines of the kernel's log about wrong peers and servers that don't respond; None where the
+    container may not read it (CAP_SYSLOG comes with 1.19)."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdpPeer:
+    """Connected UDP sockets of one network namespace with one remote address."""
+
+    address: str
+    port: int
+    count: int = 1
+    namespace: CleanText = CleanText("host")
+    """`host`, or the name under /var/run/cilium/netns."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdpSockets:
+    """Connected UDP sockets: those with a remote address."""
+
+    peers: tuple[UdpPeer, ...] = ()
+    pod_namespaces_read: int | None = None
+    """None where the pods' network namespaces can't be reached (before 1.16, or no right)."""
+    is_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NetDevice:
+    """A device of the host with the neighbors that the agent put there."""
+
+    name: CleanText
+    index: int
+    kind: CleanText = CleanText("")
+    agent_neighbors: int = 0
+    """Entries with the flag `extern_learn` or `managed`."""
+    failed_neighbors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """Devices and neighbor entries of the host's network namespace."""
+
+    devices: tuple[NetDevice, ...] = ()
+    default_devices: tuple[CleanText, ...] = ()
+    """Devices with a default route."""
+    failed: tuple[tuple[str, CleanText], ...] = ()
+    """Address and device of entries in state FAILED; bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """All of it, as one reading of one node."""
+
+    clients: HostClients | None = None
+    sockets: UdpSockets | None = None
+    neighbors: Neighbors | None = None
+    reasons: Mapping[str, CleanText] = field(default_factory=dict)
+    """Part (`clients`, `sockets`, `neighbors`) -> why it could not be read."""
