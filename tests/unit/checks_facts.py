@@ -70,7 +70,7 @@ def entry(
     return LogEntry(UID, ContainerId("c1"), line, count, at, meaning=meaning)
 
 
-def node_facts(
+def node_facts(  # sizes: one argument for each part of a node
     release: str | None = "1.17.5",
     kernel: str = "6.8.0-45-generic",
     *,

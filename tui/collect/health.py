@@ -69,7 +69,9 @@ class HealthBook:
         contact: Contact,
         schedule: Schedule,
         gaps: GapBook,
+        unread_logs: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._unread_logs = unread_logs
         self._name = name
         self._contact = contact
         self._schedule = schedule
@@ -96,6 +98,8 @@ class HealthBook:
             execs_in_flight=contact.execs_in_flight,
             exec_failures=contact.exec_failures,
             nodes_due=schedule.due_count,
+            nodes_unread=schedule.unread_count,
+            logs_unread=self._unread_logs(),
         )
 
     def _judge(self) -> tuple[SourceState, CleanText]:

@@ -75,11 +75,17 @@ class LiveSource:
         self._shared = Shared.begin(clock, settings or CollectSettings())
         chosen = self._shared.settings
         self._roster = Roster()
-        self._schedule = Schedule(clock, chosen.interval_seconds, chosen.exec_slots)
+        self._schedule = Schedule(
+            clock, chosen.interval_seconds, chosen.exec_slots, is_once=chosen.is_once
+        )
         self._wants = WantKeeper(clock)
         self._book = ClusterBook(self._shared, ClusterFacts())
         self._health = HealthBook(
-            self._source_name, self._shared.contact, self._schedule, self._shared.gaps
+            self._source_name,
+            self._shared.contact,
+            self._schedule,
+            self._shared.gaps,
+            lambda: 0 if self._logs is None else self._logs.unread_count,
         )
         self._sweeper: Sweeper | None = None
         self._logs: LogIntake | None = None

@@ -101,6 +101,17 @@ class LogIntake:
         else:
             self._troubled.pop(report.node_uid, None)
 
+    @property
+    def unread_count(self) -> int:
+        """Logs whose past is not read and parsed yet, leaving out those that can't be read."""
+        if self._is_denied():
+            return 0
+        return sum(
+            state.has_waiting
+            or (state.has_log and not state.has_history and not state.failures and state.can_follow)
+            for state in self._states.values()
+        )
+
     def problems_of(self, uid: NodeUid) -> Sequence[LogLine]:
         """Return the warnings and errors since the agent's start, as far as they were kept."""
         state = self._states.get(uid)

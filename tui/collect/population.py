@@ -36,7 +36,10 @@ class Population:
 
     async def tell(self, changes: Iterable[Change]) -> None:
         """Hand on what changed."""
+        only = self.shared.settings.only_nodes
         for change in changes:
+            if only and isinstance(change, NodeSeen) and change.node.name not in only:
+                continue
             await self.shared.outbox.put(change)
             if not isinstance(change, NodeSeen):
                 for listener in self._listeners:

@@ -23,12 +23,24 @@ MOST_BACKOFF_SECONDS = 300.0
 SLEEP_AT_MOST_SECONDS = 5.0
 NEVER = float("-inf")
 
+HOPELESS_FAILURES = 2
+HOPELESS_SECONDS = 5.0
+"""A first reading is not waited for after so many failures, or when it is put off for longer."""
+
 
 class Schedule:
     """Who is due."""
 
-    def __init__(self, clock: Clock, interval_seconds: float | None, exec_slots: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        interval_seconds: float | None,
+        exec_slots: int,
+        *,
+        is_once: bool = False,
+    ) -> None:
         self._clock = clock
+        self._is_once = is_once
         self._asked_interval = interval_seconds
         self._slots = exec_slots
         self._visits: dict[NodeUid, Visits] = {}
@@ -82,6 +94,15 @@ class Schedule:
     def stale_count(self) -> int:
         """Nodes that were not read since the API server came back."""
         return len(self._stale)
+
+    @property
+    def unread_count(self) -> int:
+        """Nodes whose first reading is not done, leaving out those that fail again and again."""
+        soon = self._clock.monotonic() + HOPELESS_SECONDS
+        return sum(
+            visits.is_unread and visits.failures < HOPELESS_FAILURES and visits.not_before < soon
+            for visits in self._visits.values()
+        )
 
     def p95_seconds(self) -> float | None:
         """Return the 95th percentile of one node's exec."""
@@ -168,6 +189,8 @@ class Schedule:
         """Have the load-balancing maps read again at the node's next visit."""
         if uid in self._visits:
             self._visits[uid].wants_dump = True
+            if self._is_once:
+                self._follow_ups[uid] = None
 
     def next_turn(self) -> Turn | None:
         """Return the next exec to make and note that it is under way; None when nobody is due."""

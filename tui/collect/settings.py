@@ -22,6 +22,11 @@ class CollectSettings:
     """Where the agents run; None to find it."""
     container: str = "cilium-agent"
     collector_id: str = ""
+    only_nodes: frozenset[str] = frozenset()
+    """Names of the only nodes to read; empty for all."""
+    is_once: bool = False
+    """Read each node to the end at once, second looks included, for one judgement of the cluster;
+    otherwise second looks come with the next sweep."""
 
     @property
     def exec_slots(self) -> int:

@@ -183,6 +183,11 @@ class Visits:
         self._unread_boot -= answered
 
     @property
+    def is_unread(self) -> bool:
+        """Whether something of the first reading is still to come, a second look included."""
+        return self.is_in_flight or self.wants_dump or self.owes_follow_up
+
+    @property
     def owes_follow_up(self) -> bool:
         """Whether the first contact left something for a second visit."""
         return (

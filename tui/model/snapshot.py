@@ -145,6 +145,10 @@ class SourceHealth:
     exec_failures: int = 0
     """Failed execs since the last full sweep began."""
     nodes_due: int = 0
+    nodes_unread: int = 0
+    """Nodes whose first reading is not done."""
+    logs_unread: int = 0
+    """Agents whose log was not read from its start yet."""
 
 
 @dataclass(frozen=True, slots=True)
