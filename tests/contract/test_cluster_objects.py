@@ -7,16 +7,9 @@ import pytest
 
 from tests.contract.cluster_server import fixture
 from tui.cluster import kinds
+from tui.cluster.config_objects import NodeConfigObject, config_map, config_writes, daemonset
 from tui.cluster.lists import Page
-from tui.cluster.objects import (
-    agent_pod,
-    config_map,
-    config_writes,
-    daemonset,
-    missing_agent,
-    node,
-    on_node,
-)
+from tui.cluster.objects import agent_pod, missing_agent, node, on_node
 from tui.model.node import AgentPhase
 
 Json = dict[str, object]
@@ -332,7 +325,7 @@ def test_hostile_text_is_cleaned() -> None:
 
 @pytest.mark.parametrize("kind", [kinds.Node, kinds.Pod, kinds.Service, kinds.EndpointSlice,
                                   kinds.Endpoints, kinds.ConfigMap, kinds.DaemonSet,
-                                  kinds.CiliumNodeConfig])  # fmt: skip
+                                  NodeConfigObject])  # fmt: skip
 def test_every_kind_bears_an_empty_object(kind: type[kinds.KubeObject]) -> None:
     assert msgspec.json.decode(b'{"metadata": {}}', type=kind).metadata.name == ""
     assert msgspec.json.decode(b"{}", type=kind).metadata.uid == ""

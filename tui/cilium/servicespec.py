@@ -20,6 +20,8 @@ class ServicePortSpec:
     protocol: str = "TCP"
     node_port: int = 0
     """0 where none is allocated."""
+    target_port: str = ""
+    """`targetPort` as written: a number or a name; empty where it is the port itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,12 @@ class ServiceSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
+    has_selector: bool = True
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether `clusterIP` is `None`: nothing balances it."""
+        return any(ip.lower() == "none" for ip in self.cluster_ips)
 
 
 @dataclass(frozen=True, slots=True)

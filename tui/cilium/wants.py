@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from socket import AF_INET, inet_pton
 
-from tui.cilium.servicespec import EndpointSliceSpec, EndpointSpec, ServicePortSpec, ServiceSpec
+from tui.cilium.servicespec import (
+    EndpointPortSpec,
+    EndpointSliceSpec,
+    EndpointSpec,
+    ServicePortSpec,
+    ServiceSpec,
+)
 from tui.model.services import Address, FrontendKind, Service, ServicePort
 from tui.safety import CleanText, clean
 
@@ -30,6 +36,7 @@ _TOPOLOGY_ANNOTATIONS = (
     "service.kubernetes.io/topology-aware-hints",
 )
 _L7_ANNOTATION = "service.cilium.io/lb-l7"
+_FORWARDING_ANNOTATION = "service.cilium.io/forwarding-mode"
 _PROGRAMMED_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 
 IpPort = tuple[str, int]
@@ -140,6 +147,7 @@ def index_services(wanted: Iterable[WantedService], resource_version: str = "") 
 
 def wanted_service(service: ServiceSpec, slices: Sequence[EndpointSliceSpec]) -> WantedService:
     """Work out what one Service wants, from its own EndpointSlices."""
+    written = slices
     slices = [one for one in slices if _is_watched(one)]
     backends = {
         (port.name, family): _port_backends(service, port, family, slices)
@@ -148,7 +156,7 @@ def wanted_service(service: ServiceSpec, slices: Sequence[EndpointSliceSpec]) ->
     }
     frontends = tuple(_frontends(service, backends, has_slices=bool(slices)))
     return WantedService(
-        service=_fact(service, frontends, backends.values()),
+        service=_fact(service, frontends, backends.values(), written),
         frontends=frontends,
         health_check_node_port=service.health_check_node_port,
     )
@@ -160,7 +168,10 @@ def _is_watched(one: EndpointSliceSpec) -> bool:
 
 
 def _fact(
-    service: ServiceSpec, frontends: Sequence[WantedFrontend], backends: Iterable[PortBackends]
+    service: ServiceSpec,
+    frontends: Sequence[WantedFrontend],
+    backends: Iterable[PortBackends],
+    slices: Sequence[EndpointSliceSpec],
 ) -> Service:
     protocols = {
         ip_port: frontend.protocol for frontend in frontends for ip_port in frontend.backends.active
@@ -170,12 +181,7 @@ def _fact(
         name=clean(f"{service.namespace}/{service.name}"),
         type=clean(service.type),
         cluster_ips=tuple(ip for ip, _ in _addresses(service.cluster_ips)),
-        ports=tuple(
-            ServicePort(
-                clean(port.name), port.port, str(clean(port.protocol)), port.node_port or None
-            )
-            for port in service.ports
-        ),
+        ports=tuple(_port_fact(port, slices) for port in service.ports),
         frontends=tuple(
             frontend.address
             for frontend in frontends
@@ -186,6 +192,24 @@ def _fact(
         ),
         has_session_affinity=service.has_session_affinity,
         created_at=service.created_at,
+        has_selector=service.has_selector,
+        is_headless=service.is_headless,
+        forwarding_mode=clean(service.annotations.get(_FORWARDING_ANNOTATION, "")),
+        external_ips=tuple(ip for ip, _ in _addresses(service.external_ips)),
+    )
+
+
+def _port_fact(port: ServicePortSpec, slices: Iterable[EndpointSliceSpec]) -> ServicePort:
+    numbers = {
+        candidate.port for one in slices for candidate in one.ports if _is_same(port, candidate)
+    }
+    return ServicePort(
+        clean(port.name),
+        port.port,
+        str(clean(port.protocol)),
+        port.node_port or None,
+        clean(port.target_port),
+        tuple(sorted(number for number in numbers if number is not None)),
     )
 
 
@@ -210,7 +234,7 @@ def _addresses(texts: Iterable[str]) -> Iterator[tuple[str, int]]:
 def _is_programmed(service: ServiceSpec) -> bool:
     return (
         service.type in _PROGRAMMED_TYPES
-        and not any(ip.lower() == "none" for ip in service.cluster_ips)
+        and not service.is_headless
         and HEADLESS_LABEL not in service.labels
     )
 
@@ -319,7 +343,11 @@ def _endpoints_of(
     """Yield endpoints with the number of the port that has the Service port's name."""
     for one in slices:
         for candidate in one.ports:
-            is_match = candidate.name == port.name and candidate.protocol == port.protocol
-            if is_match and candidate.port is not None and 0 < candidate.port < 65_536:
+            number = candidate.port
+            if number is not None and _is_same(port, candidate) and 0 < number < 65_536:
                 for endpoint in one.endpoints:
-                    yield endpoint, candidate.port
+                    yield endpoint, number
+
+
+def _is_same(port: ServicePortSpec, candidate: EndpointPortSpec) -> bool:
+    return candidate.name == port.name and candidate.protocol == port.protocol

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tui.cluster import kinds
+from tui.cluster.config_objects import daemonset
 from tui.cluster.kinds import Entity
-from tui.cluster.objects import daemonset
 from tui.cluster.session import Session
 from tui.errors import CiliumMissingError, ClusterError, ForbiddenError, NotFoundError
 from tui.model.cluster import CiliumDaemonSet

@@ -52,6 +52,12 @@ class WrittenMeta(ObjectMeta, frozen=True):
     annotations: dict[str, str] | None = None
 
 
+class AnnotatedMeta(ObjectMeta, frozen=True):
+    """Metadata with annotations: Cilium reads some of a Service's and of a Node's."""
+
+    annotations: dict[str, str] | None = None
+
+
 class KubeObject(Entity, frozen=True):
     """Base of everything that can be listed and watched."""
 
@@ -102,6 +108,7 @@ class NodeStatus(Entity, frozen=True):
 class Node(KubeObject, frozen=True):
     """A Node."""
 
+    metadata: AnnotatedMeta = AnnotatedMeta()
     spec: NodeSpec | None = None
     status: NodeStatus | None = None
 
@@ -228,12 +235,6 @@ class ServiceStatus(Entity, frozen=True):
     load_balancer: LoadBalancerStatus | None = None
 
 
-class AnnotatedMeta(ObjectMeta, frozen=True):
-    """Metadata with annotations: Cilium reads some of a Service's."""
-
-    annotations: dict[str, str] | None = None
-
-
 class Service(KubeObject, frozen=True):
     """A Service."""
 
@@ -320,23 +321,45 @@ class ConfigMap(KubeObject, frozen=True):
     data: dict[str, str] | None = None
 
 
-class LabelSelector(Entity, frozen=True):
-    """A label selector."""
+class TemplateContainer(Container, frozen=True):
+    """A container of a template, with what it runs."""
 
-    match_labels: dict[str, str] | None = None
+    command: list[str] | None = None
+    args: list[str] | None = None
+
+
+class TemplateSpec(Entity, frozen=True):
+    """`spec` of the pod a workload makes."""
+
+    init_containers: list[TemplateContainer] | None = None
+    containers: list[TemplateContainer] | None = None
 
 
 class PodTemplate(Entity, frozen=True):
     """The pod a workload makes."""
 
     metadata: AnnotatedMeta = AnnotatedMeta()
-    spec: PodSpec | None = None
+    spec: TemplateSpec | None = None
+
+
+class RollingUpdate(Entity, frozen=True):
+    """How many pods may be away at once: a number or a percentage."""
+
+    max_unavailable: int | str | None = None
+
+
+class UpdateStrategy(Entity, frozen=True):
+    """How a DaemonSet replaces its pods."""
+
+    type: str | None = None
+    rolling_update: RollingUpdate | None = None
 
 
 class DaemonSetSpec(Entity, frozen=True):
     """`spec` of a DaemonSet."""
 
     template: PodTemplate | None = None
+    update_strategy: UpdateStrategy | None = None
 
 
 class DaemonSetStatus(Entity, frozen=True):
@@ -352,17 +375,3 @@ class DaemonSet(KubeObject, frozen=True):
     metadata: WrittenMeta = WrittenMeta()
     spec: DaemonSetSpec | None = None
     status: DaemonSetStatus | None = None
-
-
-class CiliumNodeConfigSpec(Entity, frozen=True):
-    """`spec` of a CiliumNodeConfig."""
-
-    defaults: dict[str, str] | None = None
-    node_selector: LabelSelector | None = None
-
-
-class CiliumNodeConfig(KubeObject, frozen=True):
-    """A CiliumNodeConfig of cilium.io/v2 or v2alpha1."""
-
-    metadata: WrittenMeta = WrittenMeta()
-    spec: CiliumNodeConfigSpec | None = None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from tui.cluster import kinds
-from tui.model.cluster import CiliumConfigMap, CiliumDaemonSet, ConfigWrite
 from tui.model.names import ContainerId, NodeName, NodeUid, PodUid
-from tui.model.node import AgentPhase, AgentPod, Node
+from tui.model.node import AgentPhase, AgentPod, Node, NodeCondition
 from tui.safety import CleanText, clean
 
 AGENT_CONTAINER = "cilium-agent"
+CONFIG_PREFIX = "config.cilium.io/"
+"""Labels and annotations of a Node that set an option (pkg/option/resolver, 1.13)."""
 _EMPTY = CleanText("")
 _IMAGE_REASONS = {"ContainerCreating", "PodInitializing", ""}
 
@@ -26,26 +29,61 @@ def epoch(text: str | None) -> float | None:
         return None
 
 
+def shared_text(text: str) -> CleanText:
+    """Clean a text that thousands of objects repeat, and keep it in memory once."""
+    return CleanText(sys.intern(str(clean(text))))
+
+
+def shared_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Clean labels, each key and value kept in memory once."""
+    return {shared_text(key): shared_text(value) for key, value in (labels or {}).items()}
+
+
 def node(item: kinds.Node) -> Node:
-    """Return the facts of a Node object."""
+    """Return the facts of a Node object.
+
+    What a heartbeat changes each minute is not among them, or every node would change all the time.
+    """
     status = item.status or kinds.NodeStatus()
     system = status.node_info or kinds.NodeSystem()
     ready = next((c.status for c in status.conditions or () if c.type == "Ready"), "Unknown")
     by_type = [(address.type, clean(address.address)) for address in status.addresses or ()]
     return Node(
         uid=NodeUid(clean(item.metadata.uid)),
-        name=NodeName(clean(item.metadata.name)),
+        name=NodeName(shared_text(item.metadata.name)),
         is_ready={"True": True, "False": False}.get(ready),
-        kernel_release=clean(system.kernel_version),
-        os_image=clean(system.os_image),
-        kubelet_version=clean(system.kubelet_version),
-        architecture=clean(system.architecture),
+        kernel_release=shared_text(system.kernel_version),
+        os_image=shared_text(system.os_image),
+        kubelet_version=shared_text(system.kubelet_version),
+        architecture=shared_text(system.architecture),
         boot_id=clean(system.boot_id),
         internal_ip=next((text for kind, text in by_type if kind == "InternalIP"), _EMPTY),
         addresses=tuple(text for kind, text in by_type if kind in {"InternalIP", "ExternalIP"}),
         is_schedulable=not (item.spec is not None and item.spec.unschedulable),
         created_at=epoch(item.metadata.creation_timestamp),
+        labels=shared_labels(item.metadata.labels),
+        config_overrides=_config_overrides(item.metadata),
+        conditions=tuple(_condition(one) for one in status.conditions or ()),
     )
+
+
+def _condition(item: kinds.Condition) -> NodeCondition:
+    return NodeCondition(
+        shared_text(item.type),
+        shared_text(item.status),
+        shared_text(item.reason or ""),
+        epoch(item.last_transition_time),
+    )
+
+
+def _config_overrides(meta: kinds.AnnotatedMeta) -> dict[str, CleanText]:
+    """Return the options that the Node object sets; an annotation wins over a label."""
+    return {
+        str(shared_text(key.removeprefix(CONFIG_PREFIX))): clean(value)
+        for source in (meta.labels, meta.annotations)
+        for key, value in (source or {}).items()
+        if key.startswith(CONFIG_PREFIX)
+    }
 
 
 def agent_pod(pod: kinds.Pod, container: str = AGENT_CONTAINER) -> AgentPod:
@@ -110,41 +148,6 @@ def missing_agent(its_node: Node, namespace: str) -> AgentPod:
         phase=AgentPhase.MISSING,
         reason=clean("no agent pod on this node"),
     )
-
-
-def daemonset(item: kinds.DaemonSet) -> CiliumDaemonSet:
-    """Return the facts of an agents' DaemonSet."""
-    status = item.status or kinds.DaemonSetStatus()
-    template = item.spec.template if item.spec is not None else None
-    containers = (template.spec.containers if template and template.spec else None) or []
-    agent = next((c for c in containers if c.name == AGENT_CONTAINER), None)
-    image = agent.image if agent is not None else (containers[0].image if containers else "")
-    return CiliumDaemonSet(
-        name=clean(item.metadata.name),
-        namespace=clean(item.metadata.namespace),
-        desired=status.desired_number_scheduled,
-        ready=status.number_ready,
-        image=clean(image),
-    )
-
-
-def config_map(item: kinds.ConfigMap) -> CiliumConfigMap:
-    """Return the `cilium-config` ConfigMap with its writers, newest first."""
-    return CiliumConfigMap(
-        values={clean(key): clean(value) for key, value in (item.data or {}).items()},
-        resource_version=clean(item.metadata.resource_version),
-        writes=config_writes(item.metadata),
-    )
-
-
-def config_writes(meta: kinds.WrittenMeta) -> tuple[ConfigWrite, ...]:
-    """Return who wrote the object and when, newest first."""
-    writes = [
-        ConfigWrite(clean(entry.manager), at)
-        for entry in meta.managed_fields or ()
-        if (at := epoch(entry.time)) is not None
-    ]
-    return tuple(sorted(writes, key=lambda write: write.at, reverse=True))
 
 
 def _specified_container(pod: kinds.Pod, wanted: str) -> kinds.Container:

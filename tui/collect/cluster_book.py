@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from tui.cilium.servicespec import EndpointSliceSpec
 from tui.cluster import kinds
-from tui.cluster.objects import config_map, daemonset
+from tui.cluster.config_objects import config_map, daemonset
 from tui.collect.service_specs import (
     ServiceObject,
     SliceObject,

@@ -77,11 +77,13 @@ def service_spec(item: ServiceObject) -> ServiceSpec:
         labels=item.metadata.labels or {},
         annotations=item.metadata.annotations or {},
         created_at=epoch(item.metadata.creation_timestamp),
+        has_selector=bool(spec.selector),
     )
 
 
 def _port(port: kinds.ServicePort) -> ServicePortSpec:
-    return ServicePortSpec(port.port, port.name or "", port.protocol, port.node_port or 0)
+    target = "" if port.target_port in {None, 0} else str(port.target_port)
+    return ServicePortSpec(port.port, port.name or "", port.protocol, port.node_port or 0, target)
 
 
 def slice_spec(item: SliceObject) -> EndpointSliceSpec:
