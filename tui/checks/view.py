@@ -5,9 +5,11 @@ A view is made for one judgement and thrown away; it works out each answer once.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TypeVar
 
 from tui.cilium.config import find_flag, find_value
@@ -65,6 +67,23 @@ class ClusterView:
     def service_of_backend(self) -> Mapping[str, Service]:
         """A Service by the IP of a backend of it."""
         return {address.ip: one for one in self.services.values() for address in one.backends}
+
+    @cached_property
+    def node_ports(self) -> list[tuple[int, CleanText]]:
+        """All NodePorts with their Services' names, lowest first."""
+        return sorted(
+            (port.node_port, one.name)
+            for one in self.services.values()
+            for port in one.ports
+            if port.node_port
+        )
+
+    def node_ports_outside(self, low: int, high: int) -> list[tuple[int, CleanText]]:
+        """Return the NodePorts below or above a range, lowest first."""
+        ports = self.node_ports
+        below = bisect_left(ports, low, key=itemgetter(0))
+        above = bisect_right(ports, high, key=itemgetter(0))
+        return ports[:below] + ports[above:]
 
     @cached_property
     def volumes(self) -> Mapping[str, NetworkVolume]:
