@@ -16,8 +16,10 @@ from tui.config import SETTINGS, Config, Setting, Value, default_path, describe,
 from tui.errors import CiltopError, ConfigError
 
 SCENARIOS = ("healthy", "leak", "shrunk", "mixed", "storm", "degraded")
+OUTPUTS = ("table", "json", "markdown", "junit")
 EPILOG = """\
-exit codes: 0 done, 1 failed, 2 wrong usage, 3 the cluster could not be read
+exit codes: 0 done, 1 failed or check found something, 2 wrong usage,
+            3 the cluster could not be read
 settings:   ciltop config prints every value with its origin
 """
 
@@ -38,12 +40,54 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate(commands)
     config = commands.add_parser("config", help="print every setting with its value and origin")
     _add_settings(config)
+    _add_check(commands)
+    explain = commands.add_parser("explain", help="what a check is, how it is proved, its remedy")
+    explain.add_argument("id", nargs="?", metavar="ID", help="without it, the list of all checks")
     completion = commands.add_parser("completion", help="print a shell completion script")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
 
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check", help="read the cluster once and print every known issue that hurts it"
+    )
+    _add_settings(check)
+    check.add_argument(
+        "-o", "--output", choices=OUTPUTS, default="table", help="default: %(default)s"
+    )
+    check.add_argument(
+        "--only", action="append", default=[], metavar="ID", help="only these checks; repeatable"
+    )
+    check.add_argument(
+        "--skip", action="append", default=[], metavar="ID", help="not these checks; repeatable"
+    )
+    check.add_argument(
+        "--node", action="append", default=[], metavar="NAME", help="only this node; repeatable"
+    )
+    check.add_argument(
+        "--fail-on",
+        choices=("active", "armed", "latent"),
+        default="armed",
+        help="findings from this level on give exit code 1; default: %(default)s",
+    )
+    check.add_argument("--all", action="store_true", help="table: LATENT and CLEAR findings too")
+    check.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="report what was read after so long; default: 60, and 0.1 for each node",
+    )
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
+    return number
 
 
 def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -134,16 +178,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.command == "completion":
-        return _print_completion(arguments.shell)
-    if arguments.command == "simulate":
-        from tui.launch import run_simulator
-
-        return run_simulator(arguments)
+    if arguments.command in _WITHOUT_SETTINGS:
+        return _WITHOUT_SETTINGS[arguments.command](arguments)
     config = load_config(default_path(), _flags(arguments))
     if arguments.command == "config":
         sys.stdout.write(describe(config) + "\n")
         return 0
+    if arguments.command == "check":
+        from tui.headless import run_check
+
+        _start_log(config)
+        return run_check(config, arguments)
     _require_terminal()
     _start_log(config)
     if arguments.command == "demo":
@@ -155,11 +200,26 @@ def _run(arguments: argparse.Namespace) -> int:
     return run_live(config)
 
 
-def _print_completion(shell: str) -> int:
+def _complete(arguments: argparse.Namespace) -> int:
     import shtab
 
-    sys.stdout.write(shtab.complete(build_parser(), shell=shell) + "\n")
+    sys.stdout.write(shtab.complete(build_parser(), shell=arguments.shell) + "\n")
     return 0
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from tui.launch import run_simulator
+
+    return run_simulator(arguments)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from tui.headless import run_explain
+
+    return run_explain(arguments)
+
+
+_WITHOUT_SETTINGS = {"completion": _complete, "simulate": _simulate, "explain": _explain}
 
 
 def _require_terminal() -> None:

@@ -28,10 +28,10 @@ def run_live(config: Config) -> int:
     Raises:
         KubeconfigError: there is none, it can't be read, or has no such context.
     """
-    return _run_dashboard(config.for_context(_chosen_context(config)), config.text("kubeconfig"))
+    return _run_dashboard(config.for_context(chosen_context(config)), config.text("kubeconfig"))
 
 
-def _chosen_context(config: Config) -> str | None:
+def chosen_context(config: Config) -> str | None:
     """Return the context's name, or None inside a pod; fails before a screen is drawn.
 
     Only YAML is read here: the Kubernetes client is imported after the first paint.
@@ -75,7 +75,7 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
     opened: list[tuple[Mailbox, CollectorThread]] = []
 
     def open_feed() -> tuple[Mailbox, CollectorThread]:
-        opened.append(_feed(lambda: _live_source(config, kubeconfig, connect)))
+        opened.append(_feed(lambda: live_source(config, kubeconfig, connect)))
         return opened[0]
 
     symbols = config.text("symbols")
@@ -108,8 +108,15 @@ def _feed(open_source: Callable[[], Source]) -> tuple[Mailbox, CollectorThread]:
     return mailbox, CollectorThread(open_source, Store(), mailbox)
 
 
-def _live_source(config: Config, kubeconfig: str | None, connect: Connect | None) -> Source:
-    """Open the source; called on the collector's thread, after the first paint."""
+def live_source(
+    config: Config,
+    kubeconfig: str | None,
+    connect: Connect | None = None,
+    *,
+    only_nodes: frozenset[str] = frozenset(),
+    is_once: bool = False,
+) -> Source:
+    """Open the source; for a screen on the collector's thread, after the first paint."""
     from tui.cluster.access import ConnectionSettings
     from tui.collect.live import LiveSource, connect_session
     from tui.collect.settings import CollectSettings
@@ -126,6 +133,8 @@ def _live_source(config: Config, kubeconfig: str | None, connect: Connect | None
         selector=config.text("selector") or "",
         namespace=config.text("namespace"),
         container=config.text("container") or "",
+        only_nodes=only_nodes,
+        is_once=is_once,
     )
     return LiveSource(connection, settings, connect=connect or connect_session)
 

@@ -1,0 +1,1 @@
+"""What the program prints when no screen is drawn: tables, JSON, Markdown, JUnit."""
