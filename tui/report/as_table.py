@@ -49,7 +49,8 @@ def table_text(
 def _lines(
     report: Report, width: int, marks: dict[FindingSeverity, str], *, is_whole: bool
 ) -> Iterator[str]:
-    yield from _wrapped(_title(report), width, "")
+    times = "×" if marks is MARKS else "x"
+    yield from _wrapped(_title(report, times), width, "")
     is_loud = any(one.severity in _LOUD for one in report.findings)
     hidden: Counter[FindingSeverity] = Counter()
     for finding in report.findings:
@@ -75,7 +76,7 @@ def _lines(
     yield from _gap_lines(report, width)
 
 
-def _title(report: Report) -> str:
+def _title(report: Report, times: str) -> str:
     snapshot = report.snapshot
     cluster = snapshot.cluster
     releases = Counter(
@@ -83,7 +84,9 @@ def _title(report: Report) -> str:
         for facts in snapshot.nodes.values()
         if facts.version.value is not None
     )
-    versions = ", ".join(f"{release} ×{number}" for release, number in sorted(releases.items()))
+    versions = ", ".join(
+        f"{release} {times}{number}" for release, number in sorted(releases.items())
+    )
     return (
         f"{cluster.context or cluster.server}: Cilium {versions or 'unknown'}, "
         f"Kubernetes {cluster.kubernetes_version.value or 'unknown'}, "
