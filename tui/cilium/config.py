@@ -34,6 +34,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "bpf-lb-external-clusterip": ("ExternalClusterIP",),
         "bpf-lb-map-max": ("LBMapEntries", "LBServiceMapMaxEntries"),
         "bpf-lb-mode": ("NodePortMode", "LBMode"),
+        "bpf-lb-mode-annotation": ("LoadBalancerModeAnnotation",),
         "bpf-lb-sock": (
             "EnableSocketLB",
             "EnableHostReachableServices",
