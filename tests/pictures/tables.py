@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tui.checks.registry import all_checks
 from tui.cilium.probes import PROBES
 from tui.keymap import key_table_markdown
+from tui.model.findings import ConfigSetting
 from tui.simulator.scenario_table import SCENARIOS
 
 
@@ -45,6 +47,37 @@ def scenario_table() -> str:
         for scenario in SCENARIOS.values()
     ]
     return "\n".join(rows)
+
+
+def limitation_table() -> str:
+    """Return the known issues and limitations with the check that proves each."""
+    rows = ["| known issue or limitation | check |", "|---|---|"]
+    rows += [f"| {check.about.limitation} | `{check.id}` |" for check in all_checks()]
+    return "\n".join(rows)
+
+
+def check_sections() -> str:
+    """Return what every check is, how it is proved and where it holds."""
+    lines: list[str] = []
+    for check in all_checks():
+        about = check.about
+        lines += [f"## `{check.id}`", "", f"**{about.title}.** {about.limitation}", "", about.why]
+        lines += ["", f"Releases: {about.releases}", "", "Proof, best first:", ""]
+        lines += [f"- {_plain(piece)}" for piece in about.proof]
+        lines += ["", "Way out:", ""]
+        steps = (*about.remedy.now, *about.remedy.lasting)
+        lines += [f"- {_plain(step)}" for step in steps]
+        lines += [f"- `{one.key}: {one.value}`{_helm(one)}" for one in about.remedy.settings]
+        lines += ["", f"References: {', '.join(about.references)}", ""]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return text.replace("<", "&lt;").replace("*", "\\*")
+
+
+def _helm(setting: ConfigSetting) -> str:
+    return f" (Helm `{setting.helm}`)" if setting.helm else ""
 
 
 TABLES: Mapping[Place, Callable[[], str]] = {
