@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.cluster import kinds
+from tui.cluster.config_objects import ControllerRevision
 from tui.cluster.discovery import endpoint_slice_path, kubernetes_version
 from tui.collect.clock import full_jitter
 from tui.collect.cluster_book import (
@@ -20,6 +22,7 @@ from tui.collect.cluster_book import (
     slice_keeper,
     unseen,
 )
+from tui.collect.config_watches import NodeConfigWatch, revision_keeper
 from tui.collect.population import NodeKeeper, PodKeeper, Population
 from tui.collect.service_specs import ServiceObject, SliceObject
 from tui.collect.wants import WantKeeper
@@ -49,36 +52,54 @@ async def follow_cluster(
 ) -> None:
     """Follow everything that is followed, for ever."""
     shared = population.shared
-    place = f"namespaces/{found.namespace}"
-    pods_path = "/api/v1/pods" if found.other_namespaces else f"/api/v1/{place}/pods"
+    place = f"/api/v1/namespaces/{found.namespace}"
+    pods_path = "/api/v1/pods" if found.other_namespaces else f"{place}/pods"
     nodes = Resource("nodes", "/api/v1/nodes", kinds.Node)
     pods = Resource("pods", pods_path, kinds.Pod, {"labelSelector": found.selector})
     services = Resource("services", "/api/v1/services", ServiceObject)
+    pod_keeper = PodKeeper(population, shared.settings.container)
+    work: dict[str, Coroutine[None, None, None]] = {
+        "nodes": follow(session, nodes, NodeKeeper(population), shared),
+        "pods": follow(session, pods, pod_keeper, shared),
+        "services": follow(session, services, ServiceKeeper(wants), shared),
+        "slices": _follow_slices(session, wants, population),
+        "kubernetes version": _read_version(session, book, population),
+        "wanted services": _tell_services(book, wants, population),
+        **_config_work(session, found, population, book),
+    }
+    async with asyncio.TaskGroup() as group:
+        for name, one in work.items():
+            group.create_task(one, name=f"watch {name}")
+
+
+def _config_work(
+    session: Session, found: CiliumFound, population: Population, book: ClusterBook
+) -> dict[str, Coroutine[None, None, None]]:
+    """Return what follows the agents' configuration and rollouts, by name."""
+    shared = population.shared
+    apps = f"/apis/apps/v1/namespaces/{found.namespace}"
     config_maps = Resource(
         "configmaps",
-        f"/api/v1/{place}/configmaps",
+        f"/api/v1/namespaces/{found.namespace}/configmaps",
         kinds.ConfigMap,
         {"fieldSelector": f"metadata.name={CONFIG_MAP}"},
     )
-    daemonsets = Resource("daemonsets", f"/apis/apps/v1/{place}/daemonsets", kinds.DaemonSet)
+    daemonsets = Resource("daemonsets", f"{apps}/daemonsets", kinds.DaemonSet)
+    revisions = Resource("controllerrevisions", f"{apps}/controllerrevisions", ControllerRevision)
     names = {str(one.name) for one in found.daemonsets}
-    pod_keeper = PodKeeper(population, shared.settings.container)
+
+    def is_ours(name: str) -> bool:
+        return name in names or population.roster.has_daemonset(name)
+
     config_keeper = ConfigMapKeeper(book, config_maps.path)
-    daemonset_keeper = DaemonSetKeeper(
-        book, daemonsets.path, lambda name: name in names or population.roster.has_daemonset(name)
-    )
-    async with asyncio.TaskGroup() as group:
-        for name, work in (
-            ("nodes", follow(session, nodes, NodeKeeper(population), shared)),
-            ("pods", follow(session, pods, pod_keeper, shared)),
-            ("services", follow(session, services, ServiceKeeper(wants), shared)),
-            ("slices", _follow_slices(session, wants, population)),
-            ("configmaps", follow(session, config_maps, config_keeper, shared)),
-            ("daemonsets", follow(session, daemonsets, daemonset_keeper, shared)),
-            ("kubernetes version", _read_version(session, book, population)),
-            ("wanted services", _tell_services(book, wants, population)),
-        ):
-            group.create_task(work, name=f"watch {name}")
+    daemonset_keeper = DaemonSetKeeper(book, daemonsets.path, is_ours)
+    revisions_keeper = revision_keeper(book, revisions.path, is_ours)
+    return {
+        "configmaps": follow(session, config_maps, config_keeper, shared),
+        "daemonsets": follow(session, daemonsets, daemonset_keeper, shared),
+        "controllerrevisions": follow(session, revisions, revisions_keeper, shared),
+        "node configs": NodeConfigWatch(session, found.namespace, book, shared).run(),
+    }
 
 
 async def _follow_slices(session: Session, wants: WantKeeper, population: Population) -> None:
