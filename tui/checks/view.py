@@ -28,7 +28,7 @@ from tui.model.nextstart import NextStart
 from tui.model.reading import Origin, Reading
 from tui.model.services import Service
 from tui.model.snapshot import NodeFacts
-from tui.model.workloads import HostPort, NetworkVolume, VolumeUse
+from tui.model.workloads import HostPort, NetworkVolume, UnmirroredEndpoints, VolumeUse
 from tui.safety import CleanText, clean
 
 T = TypeVar("T")
@@ -62,6 +62,14 @@ class ClusterView:
     def service_of_ip(self) -> Mapping[str, Service]:
         """Services by their cluster IPs."""
         return {ip: one for one in self.services.values() for ip in one.cluster_ips}
+
+    @cached_property
+    def service_of_frontend(self) -> Mapping[str, Service]:
+        """Services by every address that load balancing translates, node addresses aside."""
+        found = {frontend.ip: one for one in self.services.values() for frontend in one.frontends}
+        for one in self.services.values():
+            found.update(dict.fromkeys(one.external_ips, one))
+        return found | dict(self.service_of_ip)
 
     @cached_property
     def service_of_backend(self) -> Mapping[str, Service]:
@@ -107,6 +115,18 @@ class ClusterView:
             found.setdefault(one.node_name, []).append(one)
         return found
 
+    @cached_property
+    def unmirrored(self) -> list[tuple[UnmirroredEndpoints, Service]]:
+        """Endpoints with addresses that no slice mirrors, with the Services that need them."""
+        found = []
+        for endpoints in self.facts.unmirrored.value or ():
+            service = self.services.get(str(endpoints.service))
+            if service is None or service.has_selector or service.is_headless:
+                continue
+            if endpoints.addresses > 0 and service.type != "ExternalName":
+                found.append((endpoints, service))
+        return found
+
     def host_ports_on(self, node: NodeName) -> list[HostPort]:
         """Return the hostPorts of the pods on a node."""
         return self._host_ports.get(node, [])
@@ -118,8 +138,8 @@ class ClusterView:
 
     def service_of_host(self, host: str) -> Service | None:
         """Return the Service that an IP or a cluster DNS name stands for, if any."""
-        if host in self.service_of_ip:
-            return self.service_of_ip[host]
+        if host in self.service_of_frontend:
+            return self.service_of_frontend[host]
         parts = host.rstrip(".").split(".")
         if len(parts) >= 2 and (len(parts) == 2 or parts[2] == "svc"):
             return self.services.get(f"{parts[1]}/{parts[0]}")
