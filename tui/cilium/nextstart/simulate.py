@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from tui.cilium.nextstart.blockers import blockers
+from tui.cilium.nextstart.compare import Running, pending_keys
+from tui.cilium.nextstart.images import Images, daemonset_of, images_of
+from tui.cilium.nextstart.layers import Planned, plan
+from tui.cilium.nextstart.sizes import SIZE_OPTIONS, Sized, Sizing, is_dynamic, whole_number
 from tui.model.agent import EffectiveConfig
 from tui.model.cluster import ClusterFacts
 from tui.model.maps import MapUsage
-from tui.model.nextstart import NextStart
+from tui.model.nextstart import MapFit, NextStart, PendingKey
 from tui.model.node import AgentPod, Node
+from tui.safety import CleanText, clean
+
+_RATIO = "bpf-map-dynamic-size-ratio"
+_DISTRIBUTED = "bpf-distributed-lru"
+_ADJUSTED = frozenset({"bpf-nat-global-max", "bpf-neigh-global-max", "bpf-policy-map-max"})
+"""Sizes that the agent caps or clamps: only their maps tell."""
 
 
 def next_start(
@@ -16,7 +30,10 @@ def next_start(
     maps: tuple[MapUsage, ...],
     cluster: ClusterFacts,
 ) -> NextStart:
-    """Return what would change if this node's agent started now.
+    """Return what would change if this node's agent pod started anew now.
+
+    The kernel's word on the size of a map goes before the configuration's. Who wrote a pending key
+    is the newest write of its object: managedFields are read as whole writes, not per key.
 
     Args:
         node: the node, with the labels that CiliumNodeConfigs select by.
@@ -25,4 +42,130 @@ def next_start(
         maps: the node's maps with their sizes and what is wanted of them.
         cluster: ConfigMap, CiliumNodeConfigs, DaemonSets and their revisions.
     """
-    return NextStart()
+    daemonset = daemonset_of(agent, cluster)
+    images = images_of(agent, daemonset, cluster)
+    if cluster.config_map.value is None:
+        reason = cluster.config_map.reason
+        why = clean(
+            "ConfigMap cilium-config is not known" + (f" ({reason})" if reason else ""), 300
+        )
+        return NextStart(image_now=images.now, image_next=images.next, unknown=(why,))
+    planned = plan(node, daemonset, images, cluster)
+    sizing = _sizing(planned, images)
+    pending, unknown = list[PendingKey](), list(planned.unknown)
+    if running is None:
+        unknown.append(CleanText("the agent's effective configuration is not known"))
+    else:
+        pending, more = pending_keys(planned, Running(running), node, images)
+        unknown += more
+    if images.next and images.next_release is None:
+        unknown.append(clean(f"the release of {images.next}", 300))
+    fits = _fits(maps, sizing, planned)
+    pending += _pending_sizes(maps, sizing, planned, running)
+    return NextStart(
+        pending=tuple(sorted(pending, key=lambda one: one.key)),
+        maps=tuple(fits),
+        blockers=tuple(dict.fromkeys(blockers(planned, sizing, images, node, cluster))),
+        image_now=images.now,
+        image_next=images.next,
+        ignored=planned.ignored,
+        unknown=tuple(dict.fromkeys(unknown)),
+        is_known=running is not None,
+    )
+
+
+def running_sizing(running: EffectiveConfig) -> Sizing:
+    """Return what sizes the maps of an agent that runs: what it prints is what it works with."""
+    found = Running(running)
+    return Sizing(lambda option: whole_number(found.find(option)), None, is_dynamic=True)
+
+
+def _sizing(planned: Planned, images: Images) -> Sizing:
+    release = images.next_release
+    ratio = planned.value(_RATIO)
+    return Sizing(
+        lambda option: whole_number(planned.value(option)),
+        release,
+        is_dynamic(ratio, release, knows_all=planned.knows_arguments),
+        rounds_lru=(planned.value(_DISTRIBUTED) or "").strip().lower() == "true",
+    )
+
+
+def _sized(
+    maps: tuple[MapUsage, ...], sizing: Sizing, planned: Planned
+) -> Iterator[tuple[MapUsage, Sized]]:
+    """Yield each map with the size that the next start gives it, where it is known for certain."""
+    for usage in maps:
+        size = sizing.of(usage)
+        if size is None or usage.max_entries <= 0:
+            continue
+        if not size.is_default or (planned.knows_arguments and not planned.unknown):
+            yield usage, size
+
+
+def _fits(maps: tuple[MapUsage, ...], sizing: Sizing, planned: Planned) -> Iterator[MapFit]:
+    for usage, size in _sized(maps, sizing, planned):
+        if size.max_entries != usage.max_entries:
+            yield MapFit(
+                usage.name,
+                usage.entries,
+                usage.max_entries,
+                size.max_entries,
+                usage.wanted_entries,
+            )
+
+
+def _pending_sizes(
+    maps: tuple[MapUsage, ...],
+    sizing: Sizing,
+    planned: Planned,
+    running: EffectiveConfig | None,
+) -> Iterator[PendingKey]:
+    """Yield the sizes that would change, by the maps they give it to."""
+    governed: dict[str, Counter[int]] = {}
+    following: dict[str, Sized] = {}
+    for usage, size in _sized(maps, sizing, planned):
+        governed.setdefault(size.option, Counter())[usage.max_entries] += 1
+        following[size.option] = size
+    for option, sizes in governed.items():
+        size = following[option]
+        if set(sizes) == {size.max_entries}:
+            continue
+        now = _running_size(option, sizes, running)
+        if now == size.max_entries:
+            continue
+        yield _pending(option, now, size, planned)
+    if running is not None:
+        yield from _unseen_sizes(planned, Running(running), governed)
+
+
+def _running_size(option: str, sizes: Mapping[int, int], running: EffectiveConfig | None) -> int:
+    said = whole_number(Running(running).find(option)) if running is not None else None
+    if said is not None and said in sizes:
+        return said
+    return max(sizes, key=lambda size: sizes[size])
+
+
+def _pending(option: str, now: int, size: Sized, planned: Planned) -> PendingKey:
+    layer = planned.winner.get(option)
+    write = None if layer is None else layer.write
+    return PendingKey(
+        option,
+        clean(str(now)),
+        None if size.is_default and layer is None else clean(str(size.max_entries)),
+        CleanText("no layer has it: the default") if layer is None else layer.source,
+        CleanText("") if write is None else write.manager,
+        None if write is None else write.at,
+    )
+
+
+def _unseen_sizes(
+    planned: Planned, running: Running, governed: Mapping[str, object]
+) -> Iterator[PendingKey]:
+    """Compare the sizes of maps that are not there, or not read, by the configuration alone."""
+    for option in SIZE_OPTIONS & planned.winner.keys():
+        number, now = whole_number(planned.value(option)), whole_number(running.find(option))
+        if option in governed or not number or now is None or option in _ADJUSTED:
+            continue
+        if number != now:
+            yield _pending(option, now, Sized(number, option, is_default=False), planned)
