@@ -121,6 +121,38 @@ _TABLE = (
         f"for p in {_GLOBALS}/cilium_policy_*; do bpftool -j map dump pinned $p; done",
         "one `PIN N` line a policy map",
     ),
+    Probe(
+        "clients",
+        CostClass.DUMP,
+        8,
+        "cat /proc/fs/nfsfs/servers /sys/kernel/sunrpc/xprt-switches/*/xprt-*/dstaddr"
+        " /proc/fs/cifs/DebugData /proc/modules /proc/net/sctp/assocs; dmesg | grep 'wrong peer'",
+        "`# PART read|denied|absent` for each of nfs, rpc, sunrpc, smb, rbd, bdi, modules,"
+        " fastopen, netstat, sctp, kmsg, followed by its lines: servers as the kernel prints them,"
+        " transports' addresses, names and addresses of DebugData, paths of devices (a pattern"
+        " where there is none), modules, the sysctl, the TcpExt lines, the number of lines"
+        " (with the title) of sctp/assocs, lines of the kernel's log",
+    ),
+    Probe(
+        "sockets",
+        CostClass.DUMP,
+        15,
+        "cat /proc/net/udp; for p in /var/run/cilium/netns/*; do"
+        " nsenter --net=$p cat /proc/net/udp; done",
+        "`# host` where the host's sockets could be read, `# pods SEEN READ` (namespaces) where"
+        " there is a folder of them and nsenter, `# truncated` at 200 remote addresses or after"
+        " 5 s; then `NAMESPACE HEXADDRESS:HEXPORT COUNT` for each remote address of connected UDP"
+        " sockets",
+    ),
+    Probe(
+        "neighbors",
+        CostClass.DUMP,
+        10,
+        "ip neigh; ip route show default; grep . /sys/class/net/*/ifindex",
+        "`dev NAME INDEX KIND` for each device but the pods'; `agent NAME N` (entries flagged"
+        " extern_learn or managed), `fails NAME N`, `failed ADDRESS NAME` (50 at most),"
+        " `default NAME`",
+    ),
     Probe("version", CostClass.START, 8, "{cilium} version -o json", "verbatim"),
     Probe("config", CostClass.START, 8, "{cilium} config -a -o json", "verbatim", needs_api=True),
     Probe(

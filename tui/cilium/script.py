@@ -29,6 +29,7 @@ KERNEL_SYMBOLS = (
 KERNEL_MODULES = (
     "inet_diag|udp_diag|tcp_diag|nfs|nfsv3|nfsv4|sunrpc|ceph|libceph|rbd|cifs|sctp|xt_socket"
 )
+CLIENT_MODULES = "ceph|libceph|rbd|nfs|nfsv4|sunrpc|cifs|sctp"
 SYSCTLS = (
     "net/ipv4/tcp_fastopen net/core/bpf_jit_enable kernel/unprivileged_bpf_disabled"
     " kernel/kptr_restrict net/ipv4/ip_local_port_range net/netfilter/nf_conntrack_max"
@@ -199,6 +200,74 @@ tools() {
     echo "$k $(command -v $k || echo -)"
   done
 }
+src() { k=$1; p=$R$2; shift 2
+  if { { :; } <"$p"; } 2>/dev/null; then echo "# $k read"; "$@" <"$p"
+  elif [ -e "$p" ]; then echo "# $k denied"; else echo "# $k absent"; fi; }
+first() { [ -e "$R$1" ] && echo "$1" || echo "$2"; }
+clients() {
+  need grep; need tail
+  src nfs "$(first /proc/fs/nfsfs/servers /proc/net/nfsfs/servers)" grep -m 500 .
+  src rpc /proc/net/rpc :
+  d=/sys/kernel/sunrpc/xprt-switches
+  src sunrpc $d grep -shm 1 . "$R"$d/*/xprt-*/dstaddr
+  src smb /proc/fs/cifs/DebugData grep -m 200 -oE "^Display|(Hostname|Address|Name): [^ ]+"
+  d=/sys/bus/rbd/devices
+  src rbd $d printf %s\\n "$R"$d/*
+  d=/sys/class/bdi
+  src bdi $d printf %s\\n "$R"$d/ceph-*
+  src modules /proc/modules grep -E "^(@CLIENTS@) "
+  d=/proc/sys/net/ipv4/tcp_fastopen
+  src fastopen "$(first $d /host$d)" grep .
+  src netstat /proc/net/netstat grep ^TcpExt:
+  src sctp /proc/net/sctp/assocs grep -c .
+  echo "# kmsg read"
+  { dmesg || echo "# kmsg denied"; } 2>/dev/null |
+  grep -E "^# |libceph: .*wrong peer|nfs: server .* (OK|not resp)" | tail -n 30
+  return 0
+}
+sockets() {
+  need awk
+  d=$R/var/run/cilium/netns
+  read -r e v </proc/uptime
+  { echo "@ host"
+    cat "$R/proc/net/udp" "$R/proc/net/udp6"
+    [ -d "$d" ] && have nsenter && echo @ && for p in "$d"/*; do
+      [ -e "$p" ] || break
+      read -r u v </proc/uptime
+      [ $((${u%.*} - ${e%.*})) -lt 5 ] || { echo !; break; }
+      echo "@ ${p##*/}"
+      nsenter --net="$p" cat /proc/net/udp /proc/net/udp6
+    done; } 2>/dev/null | awk '
+  $1 == "@" { if (NF < 2) d = 1; else { n = $2; s++ } next }
+  $1 == "!" { t = 1 }
+  $1 == "sl" { if (!h[n]++) r++ }
+  $3 ~ /^[0-9A-F]+:/ && $3 !~ /^0+:/ {
+    k = n " " $3
+    if (k in c || m++ < 200) c[k]++; else t = 1
+  }
+  END { if (h["host"]) { print "# host"; r-- }
+  if (d) print "# pods", s - 1, r
+  if (t) print "# truncated"
+  for (k in c) print k, c[k] }'
+}
+neighbors() {
+  need ip; need awk
+  for p in "$R"/sys/class/net/*/ifindex; do
+    d=${p%/*}; n=${d##*/}
+    case $n in lxc*|\*) continue ;; esac
+    k=virtual
+    [ -r "$d/uevent" ] &&
+    while read -r a; do case $a in DEVTYPE=*) k=${a#*=} ;; esac; done <"$d/uevent"
+    [ -e "$d/device" ] && k=physical
+    read -r i <"$p" && echo "dev $n $i $k"
+  done
+  { ip -o neigh && echo "#"; ip -o route show default; ip -o -6 route show default; } | awk '
+  /^#/ { o = 1 }
+  /^default/ { for (i = 2; i < NF; i++) if ($i == "dev") print $1, $(i + 1); next }
+  / (extern_learn|managed)( |$)/ { a[$3]++ }
+  / FAILED/ { f[$3]++; if (m++ < 50) print "failed", $1, $3 }
+  END { for (d in a) print "agent", d, a[d]; for (d in f) print "fails", d, f[d]; exit !o }'
+}
 """
 
 _ANSWERS = {
@@ -214,6 +283,9 @@ _ANSWERS = {
     "headers": "headers",
     "cgroup": "cgroup",
     "tools": "tools",
+    "clients": "clients",
+    "sockets": "sockets",
+    "neighbors": "neighbors",
     "policies": 'many "$G"/cilium_policy_[0-9v]*',
     "services4": "rows cilium_lb4_services_v2",
     "services6": "rows cilium_lb6_services_v2",
@@ -266,6 +338,7 @@ def _substituted(text: str) -> str:
         ("@SYMBOLS@", KERNEL_SYMBOLS),
         ("@MODULES@", KERNEL_MODULES),
         ("@SYSCTLS@", SYSCTLS),
+        ("@CLIENTS@", CLIENT_MODULES),
         ("@NAMES@", HEADER_NAMES),
         ("@FILES@", HEADER_FILES),
         ("@METRICS@", METRIC_PATTERN),

@@ -27,6 +27,7 @@ from tui.collect.answers import (
     source_text,
 )
 from tui.collect.feature_reader import FeatureReader, Seen
+from tui.collect.host_reader import HostReader, host_probes
 from tui.collect.map_reader import MapReader
 from tui.collect.pools import Sharing
 from tui.collect.roster import Target
@@ -56,6 +57,8 @@ class Answered:
     counts_wanted: tuple[str, ...]
     has_ipv6_maps: bool
     wants_dump: bool
+    host_probes: frozenset[str]
+    """Those that the agent's release calls for."""
 
 
 class NodeReader:
@@ -70,6 +73,7 @@ class NodeReader:
         self._maps = MapReader()
         self._services = ServiceReader(keeper)
         self._features = FeatureReader(self._sharing)
+        self._host = HostReader(self._sharing)
         self._uid = NodeUid("")
         self._container_id = ContainerId("")
         self._boot_id = ""
@@ -93,6 +97,7 @@ class NodeReader:
             self._maps.reboot()
             self._services.reboot()
             self._features.reboot()
+            self._host.reboot()
 
     async def read(
         self,
@@ -127,10 +132,8 @@ class NodeReader:
         if "services4" in asked:
             services, dumps = await self._coverage(target, frames, at)
         maps = self._usages(target, frames, at, dumps, is_looked_at)
-        seen = Seen(
-            target.node, self._release, self._status, self._config, self._maps.listed, log_lines
-        )
-        features = self._all_features(frames, asked, seen, at)
+        features = self._all_features(frames, asked, self._seen(target, log_lines), at)
+        host = self._host.read(frames, asked, self._release, lambda probe: self._origin(probe, at))
         report = NodeReport(
             node_uid=turn.agent.uid,
             container_id=turn.agent.container_id,
@@ -142,6 +145,7 @@ class NodeReader:
             services=services,
             features=features,
             config=config,
+            host=host,
         )
         return self._answered(report, asked, frames, has_dumps=dumps is not None)
 
@@ -161,6 +165,7 @@ class NodeReader:
             counts_wanted=self._maps.counts_wanted,
             has_ipv6_maps=self._maps.has_ipv6_maps,
             wants_dump=has_filled_up or (has_dumps and self._services.wants_confirmation),
+            host_probes=host_probes(self._release),
         )
 
     def _origin(self, probe: str, at: float) -> Origin:
@@ -270,6 +275,11 @@ class NodeReader:
             one.name for one in maps.value if one.is_full and one.name.startswith("cilium_lb")
         )
         return not self._full <= before
+
+    def _seen(self, target: Target, log_lines: Sequence[LogLine]) -> Seen:
+        return Seen(
+            target.node, self._release, self._status, self._config, self._maps.listed, log_lines
+        )
 
     def _all_features(
         self, frames: Mapping[str, Frame], asked: frozenset[str], seen: Seen, at: float

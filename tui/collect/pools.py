@@ -16,6 +16,7 @@ from tui.cilium.frames import Frame
 from tui.cilium.metrics import CAPACITY, Labels, MetricSample
 from tui.model.agent import AgentStatus, EffectiveConfig
 from tui.model.features import Feature
+from tui.model.host import HostClients, Neighbors, UdpSockets
 from tui.safety import CleanText
 
 T = TypeVar("T", bound=Hashable)
@@ -55,6 +56,8 @@ class Sharing:
         self._capacities: dict[tuple[tuple[Labels, float], ...], Mapping[Labels, float]] = {}
         self._texts = Pool()
         self._configs: dict[tuple[str, ...], dict[str, CleanText]] = {}
+        self._modules: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
+        self._clients: dict[tuple[object, ...], HostClients] = {}
 
     def parse(self, frame: Frame, parse: Callable[[bytes], V]) -> V:
         """Parse an answer that machines of one kind give alike, once for all of them."""
@@ -110,6 +113,34 @@ class Sharing:
     def features(self, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
         """Return the features, each shared, and all of them where another node has the same."""
         return self._features.share(tuple(map(self._features.share, features)))
+
+    def clients(self, clients: HostClients) -> HostClients:
+        """Return the host's clients, or another node's where all of it is the same."""
+        modules = clients.module_uses
+        if modules is not None:
+            if len(self._modules) >= MOST_PARSED:
+                self._modules.clear()
+            modules = self._modules.setdefault(tuple(modules.items()), modules)
+        shared = replace(clients, module_uses=modules)
+        uses = None if modules is None else tuple(modules.items())
+        key = (uses, replace(shared, module_uses=None))
+        if len(self._clients) >= MOST_POOLED:
+            self._clients.clear()
+        return self._clients.setdefault(key, shared)
+
+    def sockets(self, sockets: UdpSockets) -> UdpSockets:
+        """Return the sockets with shared texts: many nodes talk to the same few servers."""
+        text = self._texts.share
+        peers = tuple(
+            replace(peer, address=text(peer.address), namespace=text(peer.namespace))
+            for peer in sockets.peers
+        )
+        return self._states.share(replace(sockets, peers=peers))
+
+    def neighbors(self, neighbors: Neighbors) -> Neighbors:
+        """Return the devices and neighbors, each device shared."""
+        devices = tuple(map(self._states.share, neighbors.devices))
+        return self._states.share(replace(neighbors, devices=devices))
 
     def config(self, config: EffectiveConfig) -> EffectiveConfig:
         """Return the configuration as its differences from one with the same keys."""

@@ -100,9 +100,14 @@ class Schedule:
         """Nodes whose first reading is not done, leaving out those that fail again and again."""
         soon = self._clock.monotonic() + HOPELESS_SECONDS
         return sum(
-            visits.is_unread and visits.failures < HOPELESS_FAILURES and visits.not_before < soon
+            self._is_unread(visits)
+            and visits.failures < HOPELESS_FAILURES
+            and visits.not_before < soon
             for visits in self._visits.values()
         )
+
+    def _is_unread(self, visits: Visits) -> bool:
+        return visits.is_unread or (self._is_once and visits.owes_host_parts)
 
     def p95_seconds(self) -> float | None:
         """Return the 95th percentile of one node's exec."""
@@ -180,6 +185,11 @@ class Schedule:
         if uid in self._visits:
             self._visits[uid].has_ipv6_maps = has_them
 
+    def note_host_probes(self, uid: NodeUid, probes: frozenset[str]) -> None:
+        """Remember which host probes the agent's release calls for."""
+        if uid in self._visits:
+            self._visits[uid].host_probes = probes
+
     def want_counts(self, uid: NodeUid, probes: tuple[str, ...]) -> None:
         """Have these counts made at the node's next visit."""
         if uid in self._visits:
@@ -200,7 +210,9 @@ class Schedule:
         visits = self._pick(now)
         if visits is None:
             return None
-        turn = Turn(visits.agent, visits.due_probes(now, self.interval_seconds))
+        is_looked_at = visits.agent.uid in self._focus.nodes
+        due = visits.due_probes(now, self.interval_seconds, is_looked_at=is_looked_at)
+        turn = Turn(visits.agent, due)
         visits.last_started_at = now
         visits.is_in_flight = True
         return turn
@@ -238,7 +250,7 @@ class Schedule:
             visits.note_answer(turn, now, seconds, failed)
             self._has_answered = True
             self._stale.discard(uid)
-            if visits.owes_follow_up:
+            if visits.owes_follow_up or (self._is_once and visits.owes_host_parts):
                 queue = self._urgent if uid in self._focus.nodes else self._follow_ups
                 queue[uid] = None
         self._end_sweep_if_done()

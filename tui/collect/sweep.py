@@ -285,6 +285,7 @@ class Sweeper:
             self._logs.note_report(answered.report)
         self._schedule.want_counts(uid, answered.counts_wanted)
         self._schedule.note_ipv6_maps(uid, answered.has_ipv6_maps)
+        self._schedule.note_host_probes(uid, answered.host_probes)
         if answered.wants_dump:
             self._schedule.want_dump(uid)
         return answered.failed

@@ -21,6 +21,7 @@ SECTIONS = {
     "services4": "services",
     "helpers": "features",
     "config": "config",
+    "clients": "host",
 }
 """Which section each probe brings."""
 

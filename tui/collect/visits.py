@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tui.cilium.probes import PROBES, CostClass, exec_argv, probe_of
 from tui.cluster.exec import command_query
@@ -38,6 +39,12 @@ CHEAP = ("status", "maps", "metrics")
 
 DUMP = ("services4", "backends4")
 DUMP_IPV6 = ("services6", "backends6")
+HOST_SECONDS: Mapping[str, float] = MappingProxyType(
+    {"clients": 60.0, "sockets": 300.0, "neighbors": 300.0}
+)
+"""How often each part of what the host uses is read; each minute of a node somebody looks at."""
+
+HOST = frozenset(HOST_SECONDS)
 START = _names(CostClass.START)
 BOOT = _names(CostClass.BOOT)
 
@@ -77,6 +84,7 @@ class Visits:
         "_boot_tries",
         "_counts",
         "_dump_seconds",
+        "_host_asked_at",
         "_last_dump_at",
         "_start_retry_at",
         "_start_tries",
@@ -86,6 +94,7 @@ class Visits:
         "agent",
         "failures",
         "has_ipv6_maps",
+        "host_probes",
         "is_in_flight",
         "last_started_at",
         "not_before",
@@ -100,6 +109,9 @@ class Visits:
         self.is_in_flight = False
         self.wants_dump = False
         self.has_ipv6_maps = False
+        self.host_probes = HOST - {"neighbors"}
+        """Those that the agent's release calls for."""
+        self._host_asked_at: Mapping[str, float] = _NEVER_ASKED
         self._last_dump_at = NEVER
         self._dump_seconds = 0.0
         self._counts: frozenset[str] = frozenset()
@@ -119,6 +131,7 @@ class Visits:
         self._unread_start, self._start_tries, self._start_retry_at = START, 0, NEVER
         if agent.boot_id != self.agent.boot_id:
             self._unread_boot, self._boot_tries, self._boot_retry_at = BOOT, 0, NEVER
+            self._host_asked_at = _NEVER_ASKED
         self.agent = agent
 
     def request_count(self, map_name: str) -> bool:
@@ -133,8 +146,10 @@ class Visits:
         """Have these counts made at the next visit, whenever that is: nothing cheaper tells."""
         self._wanted_counts = probes
 
-    def due_probes(self, now: float, sweep_interval_seconds: float) -> tuple[str, ...]:
-        """Return all that is due, for one exec."""
+    def due_probes(
+        self, now: float, sweep_interval_seconds: float, *, is_looked_at: bool = False
+    ) -> tuple[str, ...]:
+        """Return all that is due, for one exec; what does not fit comes with the next one."""
         if self.last_started_at == NEVER:
             return self._with_counts(FIRST)
         due: tuple[str, ...] = CHEAP
@@ -144,7 +159,26 @@ class Visits:
             due = _with(due, (*DUMP, *DUMP_IPV6) if self.has_ipv6_maps else DUMP)
         if now >= self._boot_retry_at:
             due = _with(due, tuple(sorted(self._unread_boot)))
-        return self._with_counts(due)
+        due = self._with_counts(due)
+        for probe in self._due_host_probes(now, sweep_interval_seconds, is_looked_at):
+            due = _with(due, (probe,))
+        return due
+
+    def _due_host_probes(
+        self, now: float, sweep_interval_seconds: float, is_looked_at: bool
+    ) -> tuple[str, ...]:
+        """Return those whose time has come, the one that waited longest first."""
+        least = DUMP_SWEEPS * sweep_interval_seconds
+        if sweep_interval_seconds <= DUMP_SECONDS / DUMP_SWEEPS:
+            least = 0.0
+        asked = self._host_asked_at
+        due = [
+            probe
+            for probe, seconds in HOST_SECONDS.items()
+            if probe in self.host_probes
+            and now >= asked[probe] + max(least, DUMP_SECONDS if is_looked_at else seconds)
+        ]
+        return tuple(sorted(due, key=lambda probe: asked[probe]))
 
     def _with_counts(self, due: tuple[str, ...]) -> tuple[str, ...]:
         wanted = tuple(sorted(self._counts.union(self._wanted_counts)))
@@ -170,6 +204,10 @@ class Visits:
             self._last_dump_at = now
             self._dump_seconds = seconds
             self.wants_dump = False
+        if turn.agent.boot_id == self.agent.boot_id and not asked.isdisjoint(HOST):
+            self._host_asked_at = MappingProxyType(
+                {**self._host_asked_at, **dict.fromkeys(asked & HOST, now)}
+            )
         if turn.agent != self.agent:
             return
         answered = asked.difference(failed)
@@ -197,6 +235,11 @@ class Visits:
             or bool(self._counts)
         )
 
+    @property
+    def owes_host_parts(self) -> bool:
+        """Whether something of what the host uses was never asked: it comes with later sweeps."""
+        return any(self._host_asked_at[probe] == NEVER for probe in self.host_probes)
+
 
 def _with(due: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     """Return all of them, or what was due before where the command would become too long."""
@@ -212,6 +255,7 @@ def _command_bytes(probes: tuple[str, ...]) -> int:
 
 
 _ANY_NONCE = "0" * 24
+_NEVER_ASKED = MappingProxyType(dict.fromkeys(HOST_SECONDS, NEVER))
 
 
 def _retry_seconds(tries: int) -> float:

@@ -95,3 +95,5 @@ class HostFacts:
     neighbors: Neighbors | None = None
     reasons: Mapping[str, CleanText] = field(default_factory=dict)
     """Part (`clients`, `sockets`, `neighbors`) -> why it could not be read."""
+    read_at: Mapping[str, float] = field(default_factory=dict)
+    """Part -> when its value was read, in seconds since the epoch: they differ in their pace."""

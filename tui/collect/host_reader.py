@@ -1,0 +1,110 @@
+"""Read what a node uses that Cilium's limitations break: each part when it was asked.
+
+A part that was not asked keeps its last value, and so does one that fails: with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from tui.cilium.frames import Frame
+from tui.cilium.hostclients import parse_clients
+from tui.cilium.neighbors import parse_neighbors
+from tui.cilium.releases import Release
+from tui.cilium.sockets import parse_sockets
+from tui.collect.answers import guarded, read_answer
+from tui.collect.pools import Sharing
+from tui.collect.visits import HOST
+from tui.model.host import HostFacts
+from tui.model.reading import Origin, Reading
+from tui.safety import CleanText
+
+NEIGHBORS = "neighbors"
+_NOT_ASKED = CleanText("not read: device changes matter to neighbor discovery in 1.12 to 1.17 only")
+
+
+def host_probes(release: Release | None) -> frozenset[str]:
+    """Return the host probes that this release needs.
+
+    Before 1.12 there is no runtime device detection; from 1.18 on neighbor discovery follows the
+    devices (cilium PR 39987).
+    """
+    needs_neighbors = (
+        release is not None and release.at_least(1, 12) and not release.at_least(1, 18)
+    )
+    return HOST if needs_neighbors else HOST - {NEIGHBORS}
+
+
+class HostReader:
+    """The host facts of one node over its visits."""
+
+    def __init__(self, sharing: Sharing) -> None:
+        self._sharing = sharing
+        self._facts = HostFacts()
+
+    def reboot(self) -> None:
+        """Forget clients, sockets and devices of before."""
+        self._facts = HostFacts()
+
+    def read(
+        self,
+        frames: Mapping[str, Frame],
+        asked: frozenset[str],
+        release: Release | None,
+        origin_of: Callable[[str], Origin],
+    ) -> Reading[HostFacts] | None:
+        """Return all parts as last read; None where none was asked now.
+
+        Args:
+            frames: the answers.
+            asked: the probes of this visit.
+            release: the agent's, which decides what is asked at all.
+            origin_of: the origin of a probe's answer.
+        """
+        parts = [probe for probe in ("clients", "sockets", NEIGHBORS) if probe in asked]
+        if not parts:
+            return None
+        readings = {probe: self._part(probe, frames, origin_of(probe)) for probe in parts}
+        for probe, reading in readings.items():
+            self._note(probe, reading)
+        if NEIGHBORS not in host_probes(release):
+            self._facts = replace(
+                self._facts,
+                neighbors=None,
+                reasons=MappingProxyType({**self._facts.reasons, NEIGHBORS: _NOT_ASKED}),
+            )
+        first = readings[parts[0]]
+        if self._facts.clients or self._facts.sockets or self._facts.neighbors:
+            return Reading.known(self._facts, origin_of(parts[0]))
+        return Reading(first.state, None, first.reason, first.origin)
+
+    def _part(self, probe: str, frames: Mapping[str, Frame], origin: Origin) -> Reading[object]:
+        parse: dict[str, Callable[[bytes], object]] = {
+            "clients": lambda stdout: self._sharing.clients(parse_clients(stdout)),
+            "sockets": lambda stdout: self._sharing.sockets(parse_sockets(stdout)),
+            NEIGHBORS: lambda stdout: self._sharing.neighbors(parse_neighbors(stdout)),
+        }
+        return guarded(
+            lambda: read_answer(
+                frames.get(probe), lambda frame: parse[probe](frame.stdout), origin
+            ),
+            origin,
+        )
+
+    def _note(self, probe: str, reading: Reading[object]) -> None:
+        reasons = {part: text for part, text in self._facts.reasons.items() if part != probe}
+        if reading.value is None:
+            reasons[probe] = reading.reason
+            self._facts = replace(self._facts, reasons=MappingProxyType(reasons))
+            return
+        read_at = dict(self._facts.read_at)
+        if reading.origin is not None:
+            read_at[probe] = reading.origin.observed_at
+        self._facts = replace(
+            self._facts,
+            reasons=MappingProxyType(reasons),
+            read_at=MappingProxyType(read_at),
+            **{probe: reading.value},  # type: ignore[arg-type]  # parsed by the part's own parser
+        )
