@@ -228,7 +228,8 @@ def test_several_services_are_one_finding_with_all_of_them() -> None:
 )
 def test_what_is_denied_is_named(field: str, right: str) -> None:
     denied = Reading[Any].denied(clean("may not list it"))
-    found = replace(cluster("v1.28.4", endpoints()), **{field: denied})
+    parts: dict[str, Any] = {field: denied}
+    found = replace(cluster("v1.28.4", endpoints()), **parts)
     (verdict,) = judged(CHECK, node_facts(), found)
     assert verdict.severity is UNKNOWN
     assert "may not list it" in verdict.missing[0].what
