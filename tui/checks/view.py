@@ -116,6 +116,11 @@ class ClusterView:
         return found
 
     @cached_property
+    def exposed_services(self) -> list[Service]:
+        """Services with a port on the nodes' own addresses: NodePort and LoadBalancer."""
+        return [one for one in self.services.values() if one.type in ("NodePort", "LoadBalancer")]
+
+    @cached_property
     def unmirrored(self) -> list[tuple[UnmirroredEndpoints, Service]]:
         """Endpoints with addresses that no slice mirrors, with the Services that need them."""
         found = []
