@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from time import process_time
+
+import pytest
+
 from tests.unit.store_facts import FIRST, NODE, batch, in_previous, line, seen
-from tui.model.logs import LogBatch, LogEntry, LogGap, LogLevel
+from tui.model.logs import LogBatch, LogEntry, LogGap, LogLevel, LogLine
 from tui.safety import clean
-from tui.store import Store
+from tui.store import Store, logbook
 from tui.store.folding import template
 from tui.store.logbook import LogLimits, NodeLog, limits_for
 
@@ -138,3 +143,114 @@ def test_the_store_hands_out_lines_with_the_node() -> None:
     assert [row.sequence for row in rows] == [1, 2]
     store.apply(batch(line(3.0, "c")))
     assert store.snapshot(6.0).nodes[NODE].logs[-1].sequence == 3
+
+
+def test_a_fold_knows_what_its_line_means() -> None:
+    log = NodeLog()
+    log.add(batch(line(1.0, FULL, error=error_of(90)), line(2.0, "unheard of")), 1, LogLimits())
+    assert [entry.meaning for entry in entries(log)] == ["L2", ""]
+
+
+def test_a_repeat_does_not_ask_the_catalogue_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def explain(asked_line: LogLine) -> None:
+        asked.append(asked_line.message)
+
+    monkeypatch.setattr(logbook, "explain", explain)
+    log = NodeLog()
+    log.add(batch(*(line(float(n), f"never seen before: {n}") for n in range(50))), 1, LogLimits())
+    assert [entry.count for entry in entries(log)] == [50]
+    assert asked == ["never seen before: 0"]
+
+
+def test_maps_that_only_a_field_names_are_events_of_their_own() -> None:
+    log = NodeLog()
+    maps = ("cilium_lb4_services_v2", "cilium_lb4_backends_v2", "cilium_lb4_services_v2")
+    lines = [
+        replace(
+            line(float(n), "Removing map to allow for property upgrade (expect map data loss)"),
+            fields=((clean("file-path"), clean(f"/sys/fs/bpf/tc/globals/{name}")),),
+        )
+        for n, name in enumerate(maps)
+    ]
+    log.add(batch(*lines), 1, LogLimits())
+    assert [(entry.count, entry.meaning) for entry in entries(log)] == [(2, "L17"), (1, "L17")]
+
+
+def test_drifting_keys_and_stuck_probes_are_events_of_their_own() -> None:
+    log = NodeLog()
+    texts = (("Mismatch found", "key"), ("No response from probe within 15 seconds", "name"))
+    lines = [
+        replace(line(float(n), text), fields=((clean(field), clean(value)),))
+        for n, (text, field) in enumerate(texts)
+        for value in ("one", "other", "one")
+    ]
+    log.add(batch(*lines), 1, LogLimits())
+    assert [entry.count for entry in entries(log)] == [2, 1, 2, 1]
+
+
+def test_the_full_maps_of_both_address_families_stay_apart() -> None:
+    four, six = line(1.0, FULL, error=error_of(1)), error_of(1).replace("lb4", "lb6")
+    assert template(four) != template(line(1.0, FULL, error=six))
+    assert template(line(0.0, "IPv4 failed")) != template(line(0.0, "IPv6 failed"))
+    assert template(line(0.0, "cilium_policy_00380")) == template(line(0.0, "cilium_policy_01999"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pod shop/web-7d764666f9-x7k2p gone", "pod shop/web-7d764666f9-bcdfg gone"),
+        ("agent cilium-xk2lp gone", "agent cilium-9bzqw gone"),
+        ('service "web" failed', 'service "shop/load-3" failed'),
+        ("took 1m3.5s", "took 412ms"),
+        ("took 2h45m0s", "took 3s"),
+        ("used 0.5 of 1", "used 12.25 of 7"),
+        ("container abcdef123456 gone", "container 00aa11bb22cc gone"),
+        ("from fd00::1 to 10.0.0.1", "from ::ffff:10.0.0.9 to fd00::22"),
+        ("mac 0a:58:0a:00:00:01", "mac 0a:58:0a:ff:00:f1"),
+        ("port 80 of 10.0.0.1:80/TCP", "port 8080 of 10.0.12.1:8080/TCP"),
+    ],
+)
+def test_variable_parts_fold_together(one: str, other: str) -> None:
+    assert template(line(0.0, one)) == template(line(0.0, other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('error: "no route to host" seen', 'error: "connection refused" seen'),
+        ("read-only file system", "read-write file system"),
+        ("deadbeef", "decade"),
+    ],
+)
+def test_words_do_not_fold(one: str, other: str) -> None:
+    assert template(line(0.0, one)) != template(line(0.0, other))
+
+
+def test_what_nobody_explains_is_one_row_with_its_number() -> None:
+    log = NodeLog()
+    for n in range(412):
+        lines = [line(n * 60.0, f"odd thing {n} happened"), line(n * 60.0 + 1, "noise")]
+        log.add(batch(*lines), 1, LogLimits())
+    counts = {entry.line.message: (entry.count, entry.is_varied) for entry in entries(log)}
+    assert counts == {"odd thing 0 happened": (412, True), "noise": (412, False)}
+
+
+def test_what_is_explained_keeps_its_bursts_apart() -> None:
+    log = NodeLog()
+    lines = [line(at, FULL, error=error_of(1)) for at in (0.0, 1.0, 120.0)]
+    log.add(batch(lines[0], lines[1], line(60.0, "x"), lines[2]), 1, LogLimits())
+    assert [entry.count for entry in entries(log) if entry.meaning] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "text", ["a-", "1", "-bcdf", '"', "1.", ":", "f:", "1m", "a1", "cilium_lb"]
+)
+def test_folding_of_hostile_lines_is_quick(text: str) -> None:
+    hostile = line(0.0, (text * 8_192)[:8_192])
+    started = process_time()
+    for _ in range(10):
+        template(hostile)
+    # Ten lines of the longest length that is kept; a blow-up would take minutes.
+    assert process_time() - started < 1.0

@@ -59,6 +59,8 @@ class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of several meanings of one line the highest explains it."""
     with_field: str = ""
     """A field the line must have, because the text alone is too common."""
+    apart: str = ""
+    """A field that tells lines with the same words apart, such as the name of a probe."""
 
 
 class _Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +126,17 @@ def map_in(line: LogLine, meaning: Meaning) -> CleanText:
             if meaning.map == _MAP_NAMED or fnmatchcase(name, meaning.map):
                 return CleanText(name)
     return CleanText("" if meaning.map == _MAP_NAMED else meaning.map)
+
+
+def told_apart_by(line: LogLine, meaning: Meaning) -> str:
+    """Return what makes a line another event than one with the same words.
+
+    The map, the configuration key or the probe that only a field of the line names.
+    """
+    if meaning.map == _MAP_NAMED:
+        return map_in(line, meaning)
+    names = {meaning.with_field, meaning.apart} - {""}
+    return " ".join(value for key, value in line.fields if key in names)
 
 
 def short_form(line: LogLine, meaning: Meaning) -> CleanText:

@@ -58,6 +58,8 @@ class LogEntry:
     """Whether it comes from the previous container."""
     meaning: str = ""
     """Id of the log catalogue's entry that explains it, such as `L2`; empty where none does."""
+    is_varied: bool = False
+    """Whether its repeats differ from the first in numbers, names or addresses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from tui.cilium.logcatalogue import Meaning, explain, told_apart_by
 from tui.model.logs import LogBatch, LogEntry, LogGap, LogLevel, LogLine
 from tui.store.folding import Template, template
 
 FOLD_WINDOW_SECONDS = 30.0
 """Repeats within this time are one fold, whatever stands between them."""
+
+UNEXPLAINED_WINDOW_SECONDS = 600.0
+"""The same for warnings and errors that the catalogue does not know: only their number tells."""
 
 START_BURST_SECONDS = 60.0
 """Lines this soon after the agent's start belong to its start."""
@@ -65,12 +69,25 @@ class _Fold:
             or newer.line.time < self.time
         ):
             return False
-        return is_newest or newer.line.time - mine.last_time <= FOLD_WINDOW_SECONDS
+        return is_newest or newer.line.time - mine.last_time <= self._window
 
-    def add(self, at: float) -> None:
+    @property
+    def _window(self) -> float:
+        is_problem = self.entry.line.level >= LogLevel.WARN
+        is_unexplained = is_problem and not self.entry.meaning
+        return UNEXPLAINED_WINDOW_SECONDS if is_unexplained else FOLD_WINDOW_SECONDS
+
+    def add(self, line: LogLine) -> None:
         """Count one more."""
-        last_time = max(self.entry.last_time, at)
-        self.entry = replace(self.entry, count=self.entry.count + 1, last_time=last_time)
+        mine = self.entry
+        self.entry = replace(
+            mine,
+            count=mine.count + 1,
+            last_time=max(mine.last_time, line.time),
+            is_varied=mine.is_varied
+            or line.message != mine.line.message
+            or line.error != mine.line.error,
+        )
 
 
 def _fold_time(fold: _Fold) -> float:
@@ -81,6 +98,19 @@ def _fold_time(fold: _Fold) -> float:
 def _shared_key(key: Template) -> Template:
     """Return the first key that equals this one: nodes say much the same."""
     return key
+
+
+_MEANINGS_KEPT = 4096
+_meanings: dict[Template, Meaning | None] = {}
+
+
+def _meaning(key: Template, line: LogLine) -> Meaning | None:
+    """Return what lines of one template mean; nodes say much the same."""
+    if key not in _meanings:
+        if len(_meanings) >= _MEANINGS_KEPT:
+            _meanings.clear()
+        _meanings[key] = explain(line)
+    return _meanings[key]
 
 
 class _Ring:
@@ -95,10 +125,15 @@ class _Ring:
     def add(self, entry: LogEntry) -> bool:
         """Take in a line and return whether it is an entry of its own, not a repeat."""
         key = template(entry.line)
+        meaning = _meaning(key, entry.line)
+        if meaning is not None and (apart := told_apart_by(entry.line, meaning)):
+            key = (*key[:4], apart)
         fold = self._by_key.get(key)
         if fold is not None and fold.takes(entry, fold is self._folds[-1]):
-            fold.add(entry.line.time)
+            fold.add(entry.line)
             return False
+        if meaning is not None:
+            entry = replace(entry, meaning=meaning.id)
         fold = _Fold(_shared_key(key), entry)
         if self._folds and self._folds[-1].time > fold.time:
             insort(self._folds, fold, key=_fold_time)
