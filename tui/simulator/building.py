@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from tui.simulator.agents.failures import failure_message, fatal_message
 from tui.simulator.agents.releases import RELEASES, AgentRelease
@@ -25,6 +26,7 @@ from tui.simulator.model import (
 from tui.simulator.noise import earlier_problems
 from tui.simulator.objects import KubeObject
 from tui.simulator.scenarios import NodeGroup, Quirk, QuirkKind, Scenario, scaled
+from tui.simulator.seedscenes import scene_services
 from tui.simulator.seedservices import ServiceFactory, service_specs
 from tui.simulator.services import Frontend, wanted_frontends
 
@@ -41,6 +43,7 @@ _OWN_MAPS = {
     QuirkKind.CRASH_LOOP,
     QuirkKind.AGENT_DOWN,
     QuirkKind.NODE_NOT_READY,
+    QuirkKind.STALE_SERVICES,
 }
 """Whose load-balancing maps go their own way."""
 
@@ -66,6 +69,19 @@ class WantedServices:
     def of(self, release: AgentRelease) -> tuple[Frontend, ...]:
         """Return what an agent of this release wants to program."""
         return self._by_kind[release.has_protocols]
+
+
+STALE_SERVICES = 3
+"""Services whose backends a node with stale Services has wrong."""
+
+
+def outdated(frontends: tuple[Frontend, ...]) -> tuple[Frontend, ...]:
+    """Return what an agent programmed that missed the last changes of some Services' backends."""
+    names = list(dict.fromkeys(one.name for one in frontends if len(one.backends) > 1))
+    missed = set(names[:STALE_SERVICES])
+    return tuple(
+        replace(one, backends=one.backends[:-1]) if one.name in missed else one for one in frontends
+    )
 
 
 def make_nodes(scenario: Scenario, count: int, seed: int, now: float) -> list[SimNode]:
@@ -143,6 +159,7 @@ def seed_services(
     objects = []
     for spec in service_specs(scenario.services, factory, servers):
         objects.extend(factory.objects(spec))
+    objects.extend(scene_services(scenario, factory))
     return factory, objects
 
 
@@ -204,7 +221,10 @@ class AgentBuilder:
         found = self._shared.get(key)
         if found is None:
             balancer = LoadBalancer(release, capacity)
-            balancer.apply(self._wanted.of(release))
+            frontends = self._wanted.of(release)
+            if node.quirk(QuirkKind.STALE_SERVICES):
+                frontends = outdated(frontends)
+            balancer.apply(frontends)
             leak = node.quirk(QuirkKind.LEAK)
             if leak:
                 balancer.leak(int(capacity * leak.values["start"]) - len(balancer.backends))

@@ -14,6 +14,7 @@ from tui.simulator.agents.probes import answer_probes
 from tui.simulator.building import AgentBuilder, WantedServices, make_nodes, seed_services
 from tui.simulator.logs import LogLine
 from tui.simulator.model import Occupancy, SimNode
+from tui.simulator.nodeconfigs import overrides_at_start
 from tui.simulator.objects import KubeObject, ObjectReaderWriter
 from tui.simulator.restarts import Restarter
 from tui.simulator.running import Happenings
@@ -58,8 +59,11 @@ class Fleet:
             (found for found in self._service_objects if found["kind"] == "EndpointSlice"),
         )
         builder = AgentBuilder(scenario, self.wanted, seed, now)
+        members: dict[str, list[SimNode]] = {}
         for node in self.nodes:
-            builder.start(node, _node_config(node))
+            members.setdefault(node.group, []).append(node)
+        for node in self.nodes:
+            builder.start(node, overrides_at_start(scenario, node, members[node.group]))
         self._pods = {node.pod_name: node for node in self.nodes}
         self._occupancy = Occupancy(len(self.nodes))
         self._restarter = Restarter(scenario, self.wanted, builder.start_messages)
@@ -172,10 +176,3 @@ class Fleet:
         group, _, offset = str(place).partition("/")
         members = [node.name for node in self.nodes if node.group == group]
         return members[int(offset) % len(members)] if members else str(place)
-
-
-def _node_config(node: SimNode) -> dict[str, str]:
-    """Return what a CiliumNodeConfig overrides on this node."""
-    if node.quirk(QuirkKind.CRASH_LOOP):
-        return {"bpf-nat-global-max": seeding.CRASH_NAT_SIZE}
-    return {}

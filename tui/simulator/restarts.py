@@ -89,6 +89,7 @@ class Restarter:
         daemonset = self._daemonset(node)
         template = daemonset["spec"]["template"]
         release = release_of(template["spec"]["containers"][0]["image"])
+        node.extra_config = seedpods.template_flags(template)
         self.start(node, release, now, f"{self._count}/{now}")
         node.restarts = 0
         node.previous_log = None
@@ -253,7 +254,7 @@ class Restarter:
         return seedpods.revision_hash(template)
 
 
-_CURED = frozenset({"agent-down", "shrunk", "exec-broken", "controller-failing"})
+_CURED = frozenset({"agent-down", "shrunk", "exec-broken", "controller-failing", "stale-services"})
 """What a restart of the agent ends."""
 
 

@@ -158,7 +158,7 @@ class Happenings:
         wanted.update(objects.list("services"), objects.list("endpointslices"))
         for maps, nodes in self._by_maps():
             agent = nodes[0].agent
-            if agent is None or not agent.is_up(now) or nodes[0].quirk(QuirkKind.NODE_NOT_READY):
+            if agent is None or not agent.is_up(now) or _is_deaf(nodes[0]):
                 continue
             failed = maps.balancer.apply(wanted.of(agent.release))
             self._log_failures(nodes, failed, now)
@@ -260,6 +260,11 @@ class Happenings:
         self._fleet.restarter.ensure_log(node, second)
         dice = dice_for(number_from(node.name), second * 1000 + int(luck() * 1000))
         noise.write_noise(node, agent, second, dice, is_storm)
+
+
+def _is_deaf(node: SimNode) -> bool:
+    """Tell whether the node's agent sees no change of Services."""
+    return any(node.quirk(kind) for kind in (QuirkKind.NODE_NOT_READY, QuirkKind.STALE_SERVICES))
 
 
 _PLURALS = {

@@ -10,11 +10,15 @@ from tui.simulator.scenarios import (
     HOUR,
     MINUTE,
     ConfigWrite,
+    DaemonSetEdit,
     EventKind,
+    NodeConfigSeed,
     NodeGroup,
     Quirk,
     QuirkKind,
     Scenario,
+    Scene,
+    SceneKind,
     ServiceLoad,
     TimedEvent,
 )
@@ -116,7 +120,14 @@ _MIXED = Scenario(
         NodeGroup("old", 3, "1.11.7", "6.8.0-45-generic", "cilium-old", config=_STRICT),
         NodeGroup("older", 2, "1.11.7", "5.4.0-90-generic", "cilium-old", config=_STRICT),
         NodeGroup("main", 3, "1.17.5", "6.8.0-45-generic", agent_age_seconds=12 * DAY),
-        NodeGroup("mid", 2, "1.17.5", "6.1.0-13-amd64", agent_age_seconds=12 * DAY),
+        NodeGroup(
+            "mid",
+            2,
+            "1.17.5",
+            "6.1.0-13-amd64",
+            agent_age_seconds=12 * DAY,
+            labels={"example.com/ingress": "dsr"},
+        ),
         NodeGroup(
             "new", 2, "1.19.4", "6.12.9+deb13-amd64", "cilium-next", agent_age_seconds=2 * DAY
         ),
@@ -132,7 +143,16 @@ _MIXED = Scenario(
         Quirk(QuirkKind.CRASH_LOOP, "mid", 1, every=50, values={"restarts": 7}),
         Quirk(QuirkKind.NODE_NOT_READY, "older", 1, every=60),
         Quirk(QuirkKind.EXEC_BROKEN, "new", 1, every=80),
-        Quirk(QuirkKind.CT_HIGH, "main", 1, every=40, values={"ratio": 0.86}),
+        Quirk(QuirkKind.CT_HIGH, "main", 1, every=40, values={"ratio": 0.94}),
+        Quirk(QuirkKind.STALE_SERVICES, "new", 0, every=90),
+        Quirk(
+            QuirkKind.DROPS,
+            "main",
+            0,
+            every=60,
+            values={"per_second": 2.0},
+            text="FIB lookup failed",
+        ),
         Quirk(
             QuirkKind.CONTROLLER_FAILING,
             "main",
@@ -150,6 +170,30 @@ _MIXED = Scenario(
             text="CT: Map insertion failed",
         ),
     ),
+    scenes=(
+        Scene(SceneKind.NFS_VOLUME, "older", 0, {"moved": 1}),
+        Scene(SceneKind.CEPH_VOLUME, "older", 0),
+        Scene(SceneKind.FAST_OPEN, "mid", 0),
+        Scene(SceneKind.SCTP_SERVICE),
+        Scene(SceneKind.HOST_PORT, "main", 0, {"port": 31080}),
+        Scene(SceneKind.HOST_PORT, "main", 2, {"port": 31080}),
+        Scene(SceneKind.HOST_PORT, "old", 0, {"port": 9100}, "127.0.0.1"),
+        Scene(SceneKind.UNMIRRORED_SERVICE),
+        Scene(SceneKind.LATE_DEVICE, "main", 0),
+        Scene(SceneKind.STALE_SOCKET, "old", 2),
+    ),
+    node_configs=(
+        NodeConfigSeed(
+            "ingress-dsr",
+            "mid",
+            {"bpf-lb-mode": "dsr", "enable-bpf-masquerade": "false"},
+            20 * DAY,
+        ),
+        NodeConfigSeed(
+            "smaller-maps", "main", {"bpf-lb-map-max": "128"}, 2 * HOUR, offset=2, is_read=False
+        ),
+    ),
+    daemonset_edits=(DaemonSetEdit("cilium-old", {"enable-ipsec": "true"}, 2 * HOUR),),
     events=(
         TimedEvent(EventKind.ADD_SERVICE, 25.0, 12.0, times=1_000_000),
         TimedEvent(EventKind.ROLL_BACKENDS, 12.0, 11.0, times=1_000_000),

@@ -76,6 +76,60 @@ class Quirk:
     text: str = ""
 
 
+class SceneKind(StrEnum):
+    """Something in the cluster that one of Cilium's limitations hurts."""
+
+    HOST_PORT = "host-port"
+    """A DaemonSet's pod with a hostPort; `port`, and the hostIP as text."""
+    SCTP_SERVICE = "sctp-service"
+    NFS_VOLUME = "nfs-volume"
+    """A pod that mounts an NFS server behind a Service; `moved` where the server's pod changed."""
+    CEPH_VOLUME = "ceph-volume"
+    """A pod that mounts an RBD image whose monitors are behind Services."""
+    UNMIRRORED_SERVICE = "unmirrored-service"
+    """A Service without a selector whose Endpoints no EndpointSlice mirrors."""
+    FAST_OPEN = "fast-open"
+    """A node that accepts TCP Fast Open."""
+    LATE_DEVICE = "late-device"
+    """A network device that appeared after the agent's start."""
+    STALE_SOCKET = "stale-socket"
+    """A pod whose UDP socket is connected to a DNS backend that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One such thing, on one node of a group where it needs a node."""
+
+    kind: SceneKind
+    group: str = ""
+    offset: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfigSeed:
+    """A CiliumNodeConfig; it selects the group by its labels, or one node of it by its name."""
+
+    name: str
+    group: str
+    values: Mapping[str, str]
+    age_seconds: float
+    offset: int | None = None
+    is_read: bool = True
+    """Whether the agents were started after it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSetEdit:
+    """A change of a DaemonSet's arguments that no running agent has read (OnDelete)."""
+
+    daemonset: str
+    args: Mapping[str, str]
+    age_seconds: float
+    manager: str = "helm"
+
+
 class EventKind(StrEnum):
     """What happens in the cluster as time goes on."""
 
@@ -124,6 +178,9 @@ class Scenario:
     """What differed when the agents that are up for long read it."""
     quirks: tuple[Quirk, ...] = ()
     events: tuple[TimedEvent, ...] = ()
+    scenes: tuple[Scene, ...] = ()
+    node_configs: tuple[NodeConfigSeed, ...] = ()
+    daemonset_edits: tuple[DaemonSetEdit, ...] = ()
     noise_lines_per_hour: float = 20.0
     """Log lines of one agent, besides those that have a cause."""
     storm_lines_per_second: float = 0.0

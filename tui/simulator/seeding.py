@@ -10,19 +10,20 @@ from typing import Any
 
 from tui.simulator.config import CONFIG_MAP
 from tui.simulator.model import SimNode, uuid_from
+from tui.simulator.nodeconfigs import node_config_objects
 from tui.simulator.objects import KubeObject, timestamp
 from tui.simulator.scenarios import DAY, QuirkKind, Scenario
 from tui.simulator.seedpods import (
     AGENT,
     NAMESPACE,
     daemonset_of,
+    edited,
     pod_object,
     pod_status,
     terminated,
 )
+from tui.simulator.seedscenes import scene_namespaces, scene_objects
 
-CRASH_NAT_SIZE = "1048576"
-"""Larger than the conntrack tables together: an agent refuses to start with it."""
 _READY = ("KubeletReady", "kubelet is posting ready status")
 _CAPACITY = {
     "cpu": "8",
@@ -213,18 +214,26 @@ def seeded_events(nodes: list[SimNode], now: float) -> Iterator[KubeObject]:
 def cluster_objects(scenario: Scenario, nodes: list[SimNode], now: float) -> Iterator[KubeObject]:
     """Yield everything but the Services."""
     created_at = now - 120 * DAY
-    names = dict.fromkeys(("default", NAMESPACE, "kube-node-lease", scenario.services.namespace))
+    names = dict.fromkeys(
+        (
+            *("default", NAMESPACE, "kube-node-lease", scenario.services.namespace),
+            *scene_namespaces(scenario),
+        )
+    )
     yield from namespaces(list(names), created_at)
     yield config_map(scenario, now, created_at)
-    yield from _node_configs(nodes, now)
+    yield from node_config_objects(scenario, nodes, now)
+    yield from scene_objects(scenario, nodes, now)
     parts: dict[str, tuple[KubeObject, str]] = {}
     for name in dict.fromkeys(node.daemonset for node in nodes):
         count = sum(node.daemonset == name for node in nodes)
-        found, revision = daemonset_of(scenario, name, count, created_at)
-        yield found
-        yield revision
-        labels = revision["metadata"]["labels"]
-        parts[name] = (found["spec"]["template"], labels["controller-revision-hash"])
+        found, *revisions = daemonset_of(scenario, name, count, created_at)
+        edit = next((one for one in scenario.daemonset_edits if one.daemonset == name), None)
+        template = found["spec"]["template"]
+        labels = revisions[0]["metadata"]["labels"]
+        parts[name] = (template, labels["controller-revision-hash"])
+        yield from edited(found, edit, now) if edit is not None else (found,)
+        yield from revisions
     for node in nodes:
         is_ready = node.quirk(QuirkKind.NODE_NOT_READY) is None
         yield node_object(node, scenario.kubernetes_version, now, is_ready)
@@ -237,24 +246,3 @@ def cluster_objects(scenario: Scenario, nodes: list[SimNode], now: float) -> Ite
 
 def _last_state(node: SimNode, now: float) -> KubeObject | None:
     return terminated(node.agent, now - 60, 1) if node.is_looping and node.agent else None
-
-
-def _node_configs(nodes: list[SimNode], now: float) -> Iterator[KubeObject]:
-    """Yield the CiliumNodeConfig behind each crash loop: tables that do not fit together."""
-    for node in nodes:
-        if not node.is_looping:
-            continue
-        yield {
-            "apiVersion": "cilium.io/v2",
-            "kind": "CiliumNodeConfig",
-            "metadata": {
-                "name": f"nat-tuning-{node.name}",
-                "namespace": NAMESPACE,
-                "uid": uuid_from(f"nodeconfig/{node.name}"),
-                "creationTimestamp": timestamp(now - 1860),
-            },
-            "spec": {
-                "nodeSelector": {"matchLabels": {"kubernetes.io/hostname": node.name}},
-                "defaults": {"bpf-nat-global-max": CRASH_NAT_SIZE},
-            },
-        }

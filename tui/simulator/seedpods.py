@@ -14,7 +14,7 @@ from tui.simulator.agents.releases import RELEASES, AgentRelease
 from tui.simulator.config import CONFIG_MAP
 from tui.simulator.model import Agent, SimNode, uuid_from
 from tui.simulator.objects import KubeObject, timestamp
-from tui.simulator.scenarios import Scenario
+from tui.simulator.scenarios import DaemonSetEdit, Scenario
 
 NAMESPACE = "kube-system"
 AGENT = "cilium-agent"
@@ -113,7 +113,8 @@ def daemonset(
             "uid": uuid_from(f"daemonset/{name}"),
             "generation": 1,
             "creationTimestamp": created,
-            "labels": {"k8s-app": "cilium"},
+            "labels": {"k8s-app": "cilium", "app.kubernetes.io/managed-by": "Helm"},
+            "managedFields": [_written("helm", created)],
         },
         "spec": {
             "selector": {"matchLabels": {"k8s-app": "cilium"}},
@@ -135,6 +136,52 @@ def daemonset(
         },
     }
     return [found, _revision(name, whole, created)]
+
+
+def _written(manager: str, at: str) -> KubeObject:
+    return {
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": "apps/v1",
+        "time": at,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}},
+    }
+
+
+def edited(found: KubeObject, edit: DaemonSetEdit, now: float) -> list[KubeObject]:
+    """Return a DaemonSet whose template was changed, with that template's ControllerRevision.
+
+    Its pods stay on the template of before until somebody deletes them.
+    """
+    at = timestamp(now - edit.age_seconds)
+    name, spec = found["metadata"]["name"], found["spec"]
+    pod_spec = spec["template"]["spec"]
+    container = dict(pod_spec["containers"][0])
+    container["args"] = [
+        *container["args"],
+        *(f"--{key}={value}" for key, value in edit.args.items()),
+    ]
+    whole = {**spec["template"], "spec": {**pod_spec, "containers": [container]}}
+    metadata = {
+        **found["metadata"],
+        "generation": 2,
+        "managedFields": [*found["metadata"]["managedFields"], _written(edit.manager, at)],
+    }
+    changed = {
+        **found,
+        "metadata": metadata,
+        "spec": {**spec, "template": whole, "updateStrategy": {"type": "OnDelete"}},
+        "status": {**found["status"], "observedGeneration": 2, "updatedNumberScheduled": 0},
+    }
+    return [changed, {**_revision(name, whole, at), "revision": 2}]
+
+
+def template_flags(template: KubeObject) -> dict[str, str]:
+    """Return the options that a template's arguments set, those of the ConfigMap left out."""
+    args = template["spec"]["containers"][0].get("args") or []
+    pairs = (arg.removeprefix("--").partition("=") for arg in args if arg.startswith("--"))
+    return {key: value for key, _, value in pairs if key != "config-dir"}
 
 
 def _revision(name: str, template: KubeObject, created: str) -> KubeObject:
