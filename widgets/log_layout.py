@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, split_text
 
@@ -23,6 +23,8 @@ _LEVEL_CELLS = 5
 _GAP_RULE = 8
 _MIN_DETAIL_CELLS = 10
 """Cells that must be left behind the message for its fields to tell anything."""
+_HINT_FROM_CELLS = 90
+"""Cells of the text from which a part of them goes to the hint."""
 _MIN_TEXT_CELLS = 24
 """Below this the columns in front give way: first the node, then the time."""
 
@@ -74,8 +76,8 @@ def text_spans(row: LogRow) -> list[Span]:
     spans.append(Span(row.message))
     if row.details:
         spans += [Span("  "), Span(row.details, Tone.MUTED)]
-    if row.tag:
-        spans += [Span("  "), Span(row.tag, Tone.ACCENT)]
+    for end in filter(None, (row.hint, row.tag)):
+        spans += [Span("  "), Span(end, Tone.MUTED)]
     return spans
 
 
@@ -125,12 +127,13 @@ def _cut_line(row: LogRow, layout: LogLayout) -> list[Span]:
     """Return the text in one line: scrolled by the offset, or with both ends of the message."""
     spans = text_spans(row)
     room = layout.text_cells
-    if span_cells(spans) - layout.offset <= room or layout.offset:
+    if layout.offset:
         return fit_spans(_from_cell(spans, layout.offset), room)
-    tag: list[Span] = []
-    if row.tag:
-        tag = [Span(" "), Span(fit(row.tag, min(cell_len(row.tag), room // 3)), Tone.ACCENT)]
-        room -= span_cells(tag)
+    end = _end_spans(row, room)
+    room -= span_cells(end)
+    if span_cells(spans) <= layout.text_cells:
+        whole = text_spans(replace(row, hint="", tag=""))
+        return [*fit_spans(whole, room), *end]
     count: list[Span] = []
     if row.count:
         is_tight = cell_len(row.count) + cell_len(row.message) + 2 > room
@@ -140,7 +143,17 @@ def _cut_line(row: LogRow, layout: LogLayout) -> list[Span]:
     text = [*count, Span(message)]
     if row.details and span_cells(text) + _MIN_DETAIL_CELLS <= room:
         text += [Span("  "), Span(row.details, Tone.MUTED)]
-    return [*fit_spans(text, room), *tag]
+    return [*fit_spans(text, room), *end]
+
+
+def _end_spans(row: LogRow, room: int) -> list[Span]:
+    """Return what stands at the right: the tag, and before it the hint where there is room."""
+    tag = fit(row.tag, min(cell_len(row.tag), room // 3))
+    hint = ""
+    if room >= _HINT_FROM_CELLS:
+        hint = fit(row.hint, min(cell_len(row.hint), room * 2 // 5 - cell_len(tag)))
+    texts = [text for text in (hint, tag) if text]
+    return [Span("  "), Span(" ".join(texts), Tone.MUTED)] if texts else []
 
 
 def _both_ends(message: str, room: int) -> str:

@@ -29,17 +29,19 @@ class LogRow:
     details: str = ""
     """The other fields as `key=value` text, drawn muted behind the message."""
     tag: str = ""
-    """A finding or limitation the line belongs to, drawn at the end."""
+    """A check or map the line belongs to, drawn muted at the end."""
     tone: Tone = Tone.NORMAL
     """The tone of the level word."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """What `/field:value` looks at, beside time, node, level, message, tag."""
+    hint: str = ""
+    """What the line means in a few words, drawn muted before the tag where there is room."""
 
     @property
     def text(self) -> str:
         """All the row shows, as one text to search and to copy."""
-        parts = (self.time, self.node, self.level, self.count, self.message, self.details, self.tag)
-        return "  ".join(filter(None, parts))
+        line = (self.time, self.node, self.level, self.count, self.message, self.details)
+        return "  ".join(filter(None, (*line, self.hint, self.tag)))
 
 
 @dataclass(frozen=True, slots=True)

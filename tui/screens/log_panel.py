@@ -17,7 +17,9 @@ from widgets.state_note import StateNote
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone
 
-_LINE_PARTS = ("time", "node", "level", "message", "subsystem", "error", "tag")
+_LINE_PARTS = (
+    "time", "node", "level", "message", "subsystem", "error", "meaning", "check", "map", "tag",
+)  # fmt: skip
 
 
 class LogPanel(Panel):
@@ -92,6 +94,22 @@ class LogPanel(Panel):
         others = len(self._shown) - 1
         name = wording.cut(node.name, 60)
         return f"{name} + {others} marked" if others > 0 else name
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on a line by its number, whatever its level; return whether it is kept."""
+        if self._moved_to(key):
+            return True
+        if self.level is ALL_LEVELS:
+            return False
+        self.toggle_levels()
+        return self._moved_to(key)
+
+    def _moved_to(self, key: str) -> bool:
+        for index, row in enumerate(self.view.shown):
+            if str(row.sequence) == key:
+                self.view.move_cursor(index)
+                return True
+        return False
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return whether the log can't be read."""

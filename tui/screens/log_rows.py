@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from tui.model.logs import LogEntry, LogGap, LogLevel
 from tui.screens import wording
 from tui.screens.fleet import NodeSummary
+from tui.screens.log_meaning import belongs_to, hint_words, meaning_fields
+from tui.store.folding import constant_part
 from widgets.log_rows import LogGapRow, LogItem, LogRow
 from widgets.symbols import symbols
 from widgets.text import elide_middle
@@ -82,6 +84,9 @@ def _gap_row(gap: LogGap, node: str) -> LogGapRow:
 def _line_row(entry: LogEntry, node: str, day: str) -> LogRow:
     line, at = entry.line, last_time(entry)
     message = f"{line.message}: {line.error}" if line.error else str(line.message)
+    if entry.is_varied and not entry.meaning:
+        message = constant_part(message, symbols().ellipsis)
+    tags = ("previous container" if entry.is_previous else "", belongs_to(entry))
     others = [(key, value) for key, value in line.fields if key != "error"]
     return LogRow(
         entry.sequence,
@@ -92,13 +97,15 @@ def _line_row(entry: LogEntry, node: str, day: str) -> LogRow:
         elide_middle(message, MAX_MESSAGE),
         fold_words(entry),
         wording.cut(" ".join(f"{key}={value}" for key, value in others), MAX_MESSAGE),
-        "previous container" if entry.is_previous else "",
+        " ".join(filter(None, tags)),
         _LEVEL_TONES[line.level],
         {
             "subsystem": line.subsystem,
             "error": line.error,
+            **meaning_fields(entry),
             **{str(key): str(value) for key, value in others},
         },
+        hint_words(entry),
     )
 
 
