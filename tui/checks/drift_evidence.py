@@ -1,0 +1,132 @@
+"""What proves that configuration and running state differ, and how to set it right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from tui.checks.view import NodeView
+from tui.cilium.map_catalogue import family_of
+from tui.model.findings import ConfigSetting, Evidence, ProofKind
+from tui.model.nextstart import MapFit, PendingKey
+from tui.safety import CleanText, clean
+
+PENDING_SHOWN = 8
+CONFIG_MAP = "ConfigMap cilium-config"
+_HELM = {
+    "bpf-lb-map-max": "bpf.lbMapMax",
+    "bpf-ct-global-tcp-max": "bpf.ctTcpMax",
+    "bpf-ct-global-any-max": "bpf.ctAnyMax",
+    "bpf-nat-global-max": "bpf.natMax",
+    "bpf-policy-map-max": "bpf.policyMapMax",
+    "bpf-neigh-global-max": "bpf.neighMax",
+}
+_LOG_MEANINGS = ("L17", "L18", "G1")
+
+
+def when(at: float | None) -> str:
+    """Return a moment as UTC text, or nothing."""
+    if at is None:
+        return ""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def written(pending: PendingKey) -> str:
+    """Tell who wrote the object of a pending key last, and when."""
+    by = f" by {pending.written_by}" if pending.written_by else ""
+    at = f" at {when(pending.written_at)}" if when(pending.written_at) else ""
+    return f", written{by}{at}" if by or at else ""
+
+
+def pending_text(one: PendingKey) -> str:
+    """Tell of one pending key: what runs, what comes, from where and from whom."""
+    following = "nothing" if one.next is None else one.next or "(empty)"
+    running = "without it" if one.running is None else one.running or "(empty)"
+    source = f" from {one.source}" if one.source else ""
+    return f"{one.key}: runs {running}, next start reads {following}{source}{written(one)}"
+
+
+def pending_evidence(view: NodeView, pending: Sequence[PendingKey]) -> Iterator[Evidence]:
+    """Yield a piece for each pending key, bounded."""
+    for one in pending[:PENDING_SHOWN]:
+        source = source_path(view, one.source)
+        yield view.fact(pending_text(one), source, one.written_at, ProofKind.CONFIG, one.key)
+    if len(pending) > PENDING_SHOWN:
+        rest = ", ".join(one.key for one in pending[PENDING_SHOWN:])
+        more = len(pending) - PENDING_SHOWN
+        yield view.fact(f"{more} more pending: {rest}", "cilium config -a -o json")
+
+
+def source_path(view: NodeView, source: str) -> str:
+    """Return where a layer can be read: the reading's own source, else a command."""
+    cluster = view.cluster.facts
+    namespace = cluster.cilium_namespace or "kube-system"
+    kind, _, name = (CONFIG_MAP if source.startswith("no layer") else source).partition(" ")
+    origins = {
+        "ConfigMap": cluster.config_map.origin,
+        "CiliumNodeConfig": cluster.node_configs.origin,
+        "DaemonSet": cluster.daemonsets.origin,
+    }
+    origin = origins.get(kind)
+    if origin is not None:
+        return origin.source
+    short = name.partition(",")[0] or "cilium-config"
+    return f"kubectl -n {namespace} get {kind.lower() or 'configmap'} {short} -o yaml"
+
+
+def fit_evidence(view: NodeView, fits: Sequence[MapFit]) -> Iterator[Evidence]:
+    """Yield a piece for each map that would be made anew."""
+    reading = view.facts.maps
+    for fit in fits:
+        yield view.evidence(reading, fit_text(fit), ProofKind.MAP, str(fit.name))
+
+
+def fit_text(fit: MapFit) -> str:
+    """Tell of one map: its size now and then, what it holds and what is wanted of it."""
+    holds = f", holds {fit.entries}" if fit.entries is not None else ""
+    wanted = f", needs {fit.wanted}" if fit.wanted is not None else ""
+    return f"{fit.name}: {fit.max_now} → {fit.max_next} entries at the next start{holds}{wanted}"
+
+
+def log_evidence(view: NodeView) -> Iterator[Evidence]:
+    """Yield the log lines that tell of drift or of maps made anew, newest first."""
+    for entry in view.logged(*_LOG_MEANINGS)[:2]:
+        yield view.log_evidence(entry)
+
+
+def option_of(name: str, pending: Sequence[PendingKey]) -> str:
+    """Return the option that sizes a map: the one that is pending, else the most general."""
+    options = family_of(name).resized_by.split(", ")
+    keys = {one.key for one in pending}
+    return next((option for option in reversed(options) if option in keys), options[0])
+
+
+def wanted_size(wanted: int) -> int:
+    """Return the size to set: twice what is wanted, as a power of two (design: room to grow)."""
+    return 1 << max(8, (2 * max(wanted, 1) - 1).bit_length())
+
+
+def setting_of(option: str, value: str) -> ConfigSetting:
+    """Return a ConfigMap setting with its Helm value; hidden flags go through `extraConfig`."""
+    helm = f"{_HELM[option]}={value}" if option in _HELM else f"extraConfig.{option}={value}"
+    return ConfigSetting(option, clean(value, 200), helm)
+
+
+def patch_command(view: NodeView, source: str, option: str, value: str) -> CleanText:
+    """Return the command that writes an option where it comes from."""
+    namespace = view.cluster.facts.cilium_namespace or "kube-system"
+    kind, _, name = source.partition(" ")
+    if kind == "DaemonSet":
+        daemonset = name.partition(",")[0]
+        text = f"kubectl -n {namespace} edit daemonset {daemonset}  # --{option}={value}"
+    elif kind == "CiliumNodeConfig":
+        patch = json.dumps({"spec": {"defaults": {option: value}}})
+        text = f"kubectl -n {namespace} patch ciliumnodeconfig {name} --type merge -p '{patch}'"
+    else:
+        patch = json.dumps({"data": {option: value}})
+        text = f"kubectl -n {namespace} patch configmap cilium-config --type merge -p '{patch}'"
+    return clean(text, 600)
