@@ -54,15 +54,20 @@ _ENV = [
 ]
 
 
-def pod_template(image: str, args: tuple[str, ...], restarted_at: str = "") -> KubeObject:
+def pod_template(release: AgentRelease, args: tuple[str, ...]) -> KubeObject:
     """Return the template of a DaemonSet of agents."""
-    annotations = {"kubectl.kubernetes.io/restartedAt": restarted_at} if restarted_at else {}
-    metadata: KubeObject = {"labels": {"k8s-app": "cilium"}}
-    if annotations:
-        metadata["annotations"] = annotations
+    image = release.image
+    builder: KubeObject = {}
+    if release.has_node_config:
+        # It merges ConfigMap and CiliumNodeConfigs into what the agent reads.
+        command = [release.binary, "build-config"]
+        mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the path in Cilium's chart
+        container = {"name": "config", "image": image, "command": command, "volumeMounts": mounts}
+        builder = {"initContainers": [{**container, "env": _ENV}]}
     return {
-        "metadata": metadata,
+        "metadata": {"labels": {"k8s-app": "cilium"}},
         "spec": {
+            **builder,
             "containers": [
                 {
                     "name": AGENT,
@@ -209,7 +214,7 @@ def daemonset_of(scenario: Scenario, name: str, nodes: int, created_at: float) -
     args = tuple(f"--{key}={value}" for key, value in groups[0].config.items())
     is_only = all(group.daemonset == name for group in scenario.groups)
     labels = {} if is_only else {POOL_LABEL: name}
-    return daemonset(name, pod_template(release.image, args), labels, nodes, created_at)
+    return daemonset(name, pod_template(release, args), labels, nodes, created_at)
 
 
 def pod_object(
@@ -275,6 +280,7 @@ def pod_status(
         "podIP": node.address_text,
         "podIPs": [{"ip": node.address_text}],
         "startTime": started,
+        **_init_statuses(agent, started),
         "containerStatuses": [
             {
                 "name": AGENT,
@@ -289,6 +295,27 @@ def pod_status(
             }
         ],
         "qosClass": "BestEffort",
+    }
+
+
+def _init_statuses(agent: Agent, started: str) -> KubeObject:
+    """Return the status of the init container that merged the configuration."""
+    if not agent.release.has_node_config:
+        return {}
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": started, "finishedAt": started}
+    return {
+        "initContainerStatuses": [
+            {
+                "name": "config",
+                "state": {"terminated": ended},
+                "lastState": {},
+                "ready": True,
+                "restartCount": 0,
+                "image": agent.release.image,
+                "imageID": image_id(agent.release),
+                "containerID": agent.container_id[:-8] + "c0f16000",
+            }
+        ]
     }
 
 
