@@ -224,8 +224,8 @@ def _judged(view: NodeView, devices: _Devices) -> Verdict:
         text = f"{', '.join(gone)}: in the agent's list of devices, but not on the host any more"
         return _verdict(view, FindingSeverity.ARMED, text, devices, ())
     text = (
-        f"{len(devices.names)} devices, none of which is known to have come after the agent started;"
-        " one more would not be followed"
+        f"{len(devices.names)} devices, none of which is known to have come after the agent"
+        " started; one more would not be followed"
     )
     return _verdict(view, FindingSeverity.LATENT, text, devices, ())
 
