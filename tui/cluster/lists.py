@@ -122,31 +122,43 @@ async def get_page(
     return listing, page.metadata.continue_, len(body)
 
 
-async def pages(
+async def pages(  # noqa: PLR0913 - what to list, and the bounds of a page
     transport: Transport,
     path: str,
     item_type: type[Item],
     *,
     params: Params | None = None,
     page_size: int = PAGE_SIZE,
+    first_size: int | None = None,
     deadline_seconds: float = LIST_SECONDS,
 ) -> AsyncGenerator[Listing[Item], None]:
     """Yield a list page by page; the deadline is each page's.
+
+    Args:
+        transport: The way to the cluster.
+        path: The list's path.
+        item_type: What each item is decoded into.
+        params: Further query parameters.
+        page_size: Objects of a page, 0 for all at once; fewer once pages prove large.
+        first_size: Objects of the first page, from which the size of one is learnt.
+        deadline_seconds: For each page.
 
     Raises:
         GoneError: the list changed too much while it was paged (410): begin again.
     """
     token: str | None = None
+    size = first_size or page_size
     while True:
-        query = {**(params or {}), "limit": page_size or None, "continue": token}
+        query = {**(params or {}), "limit": size or None, "continue": token}
         listing, token, size_bytes = await get_page(
             transport, target_of(path, query), item_type, deadline_seconds=deadline_seconds
         )
         yield listing
         if not token:
             return
-        if size_bytes > PAGE_BYTES:
-            page_size = max(SMALLEST_PAGE, page_size * PAGE_BYTES // size_bytes)
+        if size_bytes > PAGE_BYTES or first_size is not None:
+            fitting = size * PAGE_BYTES // max(1, size_bytes)
+            size = max(SMALLEST_PAGE, min(page_size, fitting))
 
 
 async def list_pages(

@@ -100,6 +100,18 @@ class Session:
             deadline_seconds=deadline_seconds,
         )
 
+    def pages(
+        self, path: str, item_type: type[Item], *, params: Params | None = None
+    ) -> AsyncGenerator[Listing[Item], None]:
+        """Yield a long list page by page, each small enough to decode at once.
+
+        Raises:
+            GoneError: the list changed too much while it was paged (410): begin again.
+        """
+        return lists.pages(
+            self._transport, path, item_type, params=params, first_size=lists.SMALLEST_PAGE
+        )
+
     async def get_page(
         self, path: str, item_type: type[Item], *, params: Params | None = None
     ) -> Listing[Item]:

@@ -25,6 +25,7 @@ from tui.collect.settings import CollectSettings
 from tui.collect.shared import Shared
 from tui.collect.sweep import Sweeper
 from tui.collect.wants import WantKeeper
+from tui.collect.workloads import WorkloadReader
 from tui.errors import ClusterError, ForbiddenError, KubeconfigError
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeUid
@@ -230,6 +231,8 @@ class LiveSource:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweeper.run(), name="sweep")
             group.create_task(self._logs.run(), name="logs")
+            workloads = WorkloadReader(session, self._book, self._wants, shared)
+            group.create_task(workloads.run(), name="workloads")
             group.create_task(
                 follow_cluster(session, found, population, self._book, self._wants), name="watches"
             )

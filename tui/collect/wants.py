@@ -22,6 +22,9 @@ SETTLING_SECONDS = 15.0
 INLINE_SERVICES = 200
 """Beyond this many, the index is built off the loop's thread."""
 
+MOST_MIRRORED = 1_000
+"""Addresses of one subset of Endpoints that get into EndpointSlices."""
+
 ServiceKey = tuple[str, str]
 """Namespace and name."""
 
@@ -108,6 +111,21 @@ class WantKeeper:
             if not slices:
                 del self._slices[owner]
             self._touch(owner, is_first=False)
+
+    def unmirrored(self) -> dict[ServiceKey, bool]:
+        """Return the Services without selector whose Endpoints may be missing in EndpointSlices.
+
+        The value is false where there are no slices, and true where they are as full as mirroring
+        makes them: `--mirroring-max-endpoints-per-subset` of kube-controller-manager.
+        """
+        found: dict[ServiceKey, bool] = {}
+        for key, spec in self._services.items():
+            if spec.has_selector or spec.is_headless or spec.type == "ExternalName":
+                continue
+            slices = self._slices.get(key, {}).values()
+            if not slices or sum(len(one.endpoints) for one in slices) >= MOST_MIRRORED:
+                found[key] = bool(slices)
+        return found
 
     async def wants(self) -> Wants | None:
         """Return what is wanted now; None while the lists are not complete."""
