@@ -97,9 +97,13 @@ async def running(
     *,
     nodes: int = 0,
     settings: CollectSettings | None = None,
+    prepare: Callable[[Fleet], None] | None = None,
 ) -> AsyncIterator[LiveRig]:
-    """Serve a scenario and read it live."""
-    server = SimulatorServer(Fleet(scenario, nodes))
+    """Serve a scenario, changed by `prepare` before anybody looks, and read it live."""
+    fleet = Fleet(scenario, nodes)
+    if prepare is not None:
+        prepare(fleet)
+    server = SimulatorServer(fleet)
     server.faults.clear()
     async with server:
         kubeconfig = tmp_path / "kubeconfig"

@@ -19,7 +19,7 @@ from tui.cilium.script import build_script
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "cilium-outputs"
 TOOLS = (
-    "awk", "cat", "grep", "gzip", "head", "sed", "setsid", "sleep", "tr", "uname", "wc",
+    "awk", "cat", "grep", "gzip", "head", "sed", "setsid", "sleep", "tail", "tr", "uname", "wc",
 )  # fmt: skip
 SHELLS = ("dash", "bash", "busybox")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from tui.simulator.agents.releases import AgentRelease
 from tui.simulator.bpfmaps import PINNED_MAPS, POLICY_MAPS, MapSpec, Sizing
 from tui.simulator.config import RunningConfig
+from tui.simulator.host import SimHost
 from tui.simulator.kernels import Kernel
 from tui.simulator.lbrows import MapRows
 from tui.simulator.loadbalancer import LoadBalancer
@@ -76,6 +77,7 @@ class SimNode:
     booted_at: float
     extra_config: Mapping[str, str] = field(default_factory=dict)
     quirks: tuple[Quirk, ...] = ()
+    host: SimHost = field(default_factory=SimHost)
     agent: Agent | None = None
     pod_name: str = ""
     previous_log: AgentLog | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from functools import lru_cache
 
-from tui.simulator.agents import kernelfacts
+from tui.simulator.agents import hostfiles, hosttools, kernelfacts
 from tui.simulator.agents.answer import Answer
 from tui.simulator.bpfmaps import GLOBALS
 from tui.simulator.kernels import Kernel
@@ -30,7 +30,7 @@ def run(node: SimNode, agent: Agent, name: str, argv: list[str]) -> Answer | Non
         return _cat(node, agent, name, argv[1:])
     if name == "ls":
         return _ls(node, agent, [word for word in argv[1:] if not word.startswith("-")])
-    return None
+    return hosttools.run(node, agent, name, argv[1:])
 
 
 def _uname(node: SimNode, words: list[str]) -> Answer:
@@ -65,8 +65,8 @@ def _files(node: SimNode, agent: Agent) -> dict[str, bytes]:
         "/etc/hostname": f"{node.name}\n".encode(),
         "/proc/sys/kernel/osrelease": f"{node.kernel.release}\n".encode(),
         "/proc/sys/kernel/random/boot_id": f"{node.boot_id}\n".encode(),
-        "/proc/sys/net/ipv4/tcp_fastopen": b"1\n",
         "/proc/kallsyms": _symbols(node.kernel),
+        **hostfiles.files(node, agent),
     }
     if node.kernel.has_config_gz:
         found["/proc/config.gz"] = _config_gz(node.kernel)
@@ -99,6 +99,7 @@ def _ls(node: SimNode, agent: Agent, paths: list[str]) -> Answer:
         "/sys/fs/bpf/tc": ["globals"],
         GLOBALS.rstrip("/"): sorted(pins),
         "/var/run/cilium": ["cilium.pid", "cilium.sock", "monitor1_2.sock", "state"],
+        **hostfiles.folders(node, agent),
     }
     lines: list[str] = []
     for path in paths or ["/"]:

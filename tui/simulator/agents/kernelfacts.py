@@ -12,7 +12,9 @@ from tui.cilium.script import (
     KERNEL_MODULES,
     KERNEL_SYMBOLS,
 )
+from tui.simulator.agents.hostfiles import nfs_servers
 from tui.simulator.agents.releases import AgentRelease
+from tui.simulator.host import SimHost
 from tui.simulator.kernels import Kernel
 from tui.simulator.model import Agent, SimNode, number_from
 
@@ -25,7 +27,6 @@ _HOOKS = (
     ("cgroup_udp{}_recvmsg", "sock{}_recvmsg"),
     ("cgroup_inet{}_getpeername", "sock{}_getpeername"),
 )
-_LOADED_MODULES = {"sunrpc": 1, "nfs": 0, "xt_socket": 0}
 
 
 def kernel_probe(node: SimNode) -> str:
@@ -44,15 +45,17 @@ def kernel_probe(node: SimNode) -> str:
     lines.append("kallsyms readable")
     known = set(KERNEL_SYMBOLS.split("|"))
     lines += [f"symbol {line}" for line in _symbols(kernel) if line.split()[0] in known]
-    lines += _modules(kernel)
+    lines += _modules(kernel, node.host)
     lines += [
-        "sysctl net/ipv4/tcp_fastopen 1",
+        f"sysctl net/ipv4/tcp_fastopen {node.host.tcp_fastopen}",
         "sysctl net/core/bpf_jit_enable 1",
         "sysctl kernel/unprivileged_bpf_disabled 2",
         "sysctl kernel/kptr_restrict 1",
         "sysctl net/ipv4/ip_local_port_range 32768\t60999",
         "sysctl net/netfilter/nf_conntrack_max 262144",
     ]
+    if "nfs" in node.host.modules():
+        lines += [f"nfsfs {line}" for line in nfs_servers(node.host).splitlines()]
     return "".join(line + "\n" for line in lines)
 
 
@@ -61,10 +64,10 @@ def _symbols(kernel: Kernel) -> Iterator[str]:
         yield f"{symbol} [udp_diag]" if symbol == "udp_diag_destroy" else f"{symbol} "
 
 
-def _modules(kernel: Kernel) -> Iterator[str]:
+def _modules(kernel: Kernel, host: SimHost) -> Iterator[str]:
     known = set(KERNEL_MODULES.split("|"))
     yield "modules /proc/modules"
-    loaded = dict(_LOADED_MODULES)
+    loaded = {**host.modules(), "xt_socket": 0}
     if kernel.has_udp_diag and kernel.is_udp_diag_loaded:
         loaded |= {"udp_diag": 0}
     for module, users in loaded.items():

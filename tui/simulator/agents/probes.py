@@ -11,7 +11,7 @@ from tui.cilium.frames import (
     Frame,
     encode_frames,
 )
-from tui.simulator.agents import kernelfacts, mapshow, metrics
+from tui.simulator.agents import hostprobes, kernelfacts, mapshow, metrics
 from tui.simulator.agents.answer import Answer, Context
 from tui.simulator.agents.gojson import indented
 from tui.simulator.agents.status import status
@@ -247,6 +247,9 @@ _ANSWERS: Mapping[str, Callable[[SimNode, Agent, Context], Answer]] = {
     "headers": _headers,
     "cgroup": _cgroup,
     "tools": _tools,
+    "clients": hostprobes.answer_clients,
+    "sockets": hostprobes.answer_sockets,
+    "neighbors": hostprobes.answer_neighbors,
     "kernel": _kernel,
     "helpers": _helpers,
 }
