@@ -25,6 +25,8 @@ _MIN_DETAIL_CELLS = 10
 """Cells that must be left behind the message for its fields to tell anything."""
 _HINT_FROM_CELLS = 90
 """Cells of the text from which a part of them goes to the hint."""
+_MESSAGE_CELLS = 70
+"""Cells of a long message for which the count's words give way."""
 _MIN_TEXT_CELLS = 24
 """Below this the columns in front give way: first the node, then the time."""
 
@@ -136,7 +138,8 @@ def _cut_line(row: LogRow, layout: LogLayout) -> list[Span]:
         return [*fit_spans(whole, room), *end]
     count: list[Span] = []
     if row.count:
-        is_tight = cell_len(row.count) + cell_len(row.message) + 2 > room
+        left = room - cell_len(row.count) - 2
+        is_tight = left < min(cell_len(row.message), _MESSAGE_CELLS)
         words = row.count.partition(" ")[0] if is_tight else row.count
         count = [Span(words, Tone.ACCENT), Span("  ")]
     message = _both_ends(row.message, max(1, room - span_cells(count)))

@@ -33,9 +33,11 @@ def drawn(row: LogRow, width: int) -> str:
 
 
 def test_a_wide_line_ends_with_its_meaning_and_its_check() -> None:
-    line = drawn(FULL, 158)
+    layout = LogLayout(158, is_node_shown=False)
+    line = "".join(span.text for span in row_line(FULL, 0, layout))
     assert line.endswith("  lb4_backends_v2 is full → map-pressure")
-    assert "please consider resizing it" in line
+    assert "×11 in 1 s at agent start  Unable to update" in line
+    assert "the map is full" in line
     assert len(line) == 158
 
 
