@@ -208,6 +208,10 @@ _MODES: Mapping[str, str] = {
 }
 
 
+def _modes(modes: list[str] | None) -> str:
+    return ",".join(_MODES.get(mode, mode) for mode in modes or [])
+
+
 def persistent_volume(obj: KubeObject, now: float) -> list[Cell]:
     """Return the cells of a PersistentVolume."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -215,12 +219,28 @@ def persistent_volume(obj: KubeObject, now: float) -> list[Cell]:
     return [
         name_of(obj),
         (spec.get("capacity") or {}).get("storage", ""),
-        ",".join(_MODES.get(mode, mode) for mode in spec.get("accessModes") or []),
+        _modes(spec.get("accessModes")),
         spec.get("persistentVolumeReclaimPolicy", "Retain"),
         status.get("phase", ""),
         f"{claim['namespace']}/{claim['name']}" if claim else "",
         spec.get("storageClassName", ""),
         status.get("reason", ""),
+        age_of(obj, now),
+        spec.get("volumeMode", "Filesystem"),
+    ]
+
+
+def persistent_volume_claim(obj: KubeObject, now: float) -> list[Cell]:
+    """Return the cells of a PersistentVolumeClaim; capacity and modes are those it got."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    is_bound = bool(spec.get("volumeName"))
+    return [
+        name_of(obj),
+        status.get("phase", ""),
+        spec.get("volumeName", ""),
+        (status.get("capacity") or {}).get("storage", "") if is_bound else "",
+        _modes(status.get("accessModes")) if is_bound else "",
+        spec.get("storageClassName", ""),
         age_of(obj, now),
         spec.get("volumeMode", "Filesystem"),
     ]

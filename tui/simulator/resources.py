@@ -98,8 +98,14 @@ RESOURCES: tuple[Resource, ...] = (
     _core("events", "Event", "ev"),
     _core("namespaces", "Namespace", "ns", namespaced=False),
     Resource("", "v1", "nodes", "Node", False, ("no",), subresources=_status("Node")),
-    _core("persistentvolumeclaims", "PersistentVolumeClaim", "pvc"),
-    _core("persistentvolumes", "PersistentVolume", "pv", namespaced=False),
+    Resource(
+        "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",),
+        subresources=_status("PersistentVolumeClaim"),
+    ),
+    Resource(
+        "", "v1", "persistentvolumes", "PersistentVolume", False, ("pv",),
+        subresources=_status("PersistentVolume"),
+    ),
     Resource(
         "", "v1", "pods", "Pod", True, ("po",), ("all",), ALL_VERBS, subresources=_POD_SUBRESOURCES
     ),
@@ -123,7 +129,10 @@ RESOURCES: tuple[Resource, ...] = (
         "discovery.k8s.io", "v1beta1", "endpointslices", "EndpointSlice", since=(1, 17),
         until=(1, 25),
     ),
-    Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", False),
+    Resource(
+        "storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", False,
+        subresources=_status("VolumeAttachment"),
+    ),
     _cilium("ciliumendpoints", "CiliumEndpoint", "cep", "ciliumep"),
     _cilium("ciliumidentities", "CiliumIdentity", "ciliumid", namespaced=False),
     _cilium("ciliumnetworkpolicies", "CiliumNetworkPolicy", "cnp", "ciliumnp"),

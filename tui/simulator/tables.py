@@ -102,6 +102,10 @@ _LAYOUTS: dict[str, Layout] = {
         ),
         cells.persistent_volume,
     ),
+    "PersistentVolumeClaim": Layout(
+        _columns("Name|Status|Volume|Capacity|Access Modes|StorageClass|Age|*VolumeMode"),
+        cells.persistent_volume_claim,
+    ),
     "VolumeAttachment": Layout(
         _columns("Name|Attacher|PV|Node|Attached|Age"), cells.volume_attachment
     ),
