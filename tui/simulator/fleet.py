@@ -20,6 +20,7 @@ from tui.simulator.restarts import Restarter
 from tui.simulator.running import Happenings
 from tui.simulator.scenario_table import SCENARIOS
 from tui.simulator.scenarios import QuirkKind, Scenario
+from tui.simulator.scenehosts import furnish_hosts
 
 __all__ = ["SCENARIOS", "CommandResult", "Fleet", "LogLine"]
 
@@ -64,6 +65,7 @@ class Fleet:
             members.setdefault(node.group, []).append(node)
         for node in self.nodes:
             builder.start(node, overrides_at_start(scenario, node, members[node.group]))
+        furnish_hosts(scenario, self.nodes, self._factory)
         self._pods = {node.pod_name: node for node in self.nodes}
         self._occupancy = Occupancy(len(self.nodes))
         self._restarter = Restarter(scenario, self.wanted, builder.start_messages)
