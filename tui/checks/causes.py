@@ -45,7 +45,7 @@ def decisive(snapshot: Snapshot) -> TimelineEntry | None:
     ]
     if not harmed:
         return None
-    writes = [one.entry for one in cluster_changes(snapshot.cluster)]
+    writes = list(cluster_changes(snapshot.cluster))
     for finding, facts in harmed:
         found = _before_start(finding, facts, writes)
         if found is not None:
@@ -91,7 +91,7 @@ def _own_change(finding: Finding, facts: NodeFacts, now: float) -> TimelineEntry
     near = [
         change.entry
         for change in node_changes(facts, now)
-        if began - FOLLOWS_SECONDS <= change.entry.at <= began + _SLACK_SECONDS
+        if began - FOLLOWS_SECONDS <= change.at <= began + _SLACK_SECONDS
     ]
     by_kind = {ChangeKind.AGENT: 0, ChangeKind.NODE: 1, ChangeKind.LOG: 2}
     return min(near, key=lambda one: (by_kind.get(one.kind, 9), -one.at), default=None)

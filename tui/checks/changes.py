@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from tui.cilium.logcatalogue import meaning_of
 from tui.model.cluster import CiliumNodeConfig, ClusterFacts, ConfigWrite, DaemonSetRevision
@@ -26,17 +28,28 @@ _STATUS_WRITERS = frozenset({"kube-controller-manager"})
 """Writes the status of DaemonSets all the time."""
 
 
+Subject = NodeCondition | LogEntry | None
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change, with what makes others equal to it."""
+    """One change of a node, not yet put into words: most of them are never shown."""
 
-    entry: TimelineEntry
-    fold: tuple[str, ...] = ()
-    many: str = ""
-    """What to say of several, behind their number: `agents of DaemonSet cilium started`."""
+    at: float
+    kind: ChangeKind
+    fold: tuple[str, ...]
+    """What makes others equal to it."""
+    facts: NodeFacts
+    subject: Subject = None
+    """What tells of it, where that is not the node or its agent as a whole."""
+
+    @property
+    def entry(self) -> TimelineEntry:
+        """The change in words."""
+        return _worded(self)[0]
 
 
-def cluster_changes(cluster: ClusterFacts) -> Iterator[Change]:
+def cluster_changes(cluster: ClusterFacts) -> Iterator[TimelineEntry]:
     """Yield the writes of configuration and DaemonSets, and the rollouts."""
     held = cluster.config_map
     if held.value is not None:
@@ -52,29 +65,29 @@ def cluster_changes(cluster: ClusterFacts) -> Iterator[Change]:
     yield from _revisions(cluster)
 
 
-def _node_config(config: CiliumNodeConfig, cluster: ClusterFacts) -> Iterator[Change]:
+def _node_config(config: CiliumNodeConfig, cluster: ClusterFacts) -> Iterator[TimelineEntry]:
     name = f"CiliumNodeConfig {config.name}"
     source = _source(cluster.node_configs.origin)
     yield from _writes(name, config.writes, source, ChangeKind.CONFIG)
     created = config.created_at
     if created is not None and not any(abs(one.at - created) < 2.0 for one in config.writes):
         text = clean(f"{name} created", 200)
-        yield Change(TimelineEntry(created, ChangeKind.CONFIG, text, source=source))
+        yield TimelineEntry(created, ChangeKind.CONFIG, text, source=source)
 
 
 def _writes(
     what: str, writes: Iterable[ConfigWrite], source: CleanText, kind: ChangeKind
-) -> Iterator[Change]:
+) -> Iterator[TimelineEntry]:
     for write in writes:
         text = clean(f"{what} written by {write.manager or 'somebody'}", 200)
-        yield Change(TimelineEntry(write.at, kind, text, write.manager, source=source))
+        yield TimelineEntry(write.at, kind, text, write.manager, source=source)
 
 
 def _source(origin: Origin | None) -> CleanText:
     return CleanText("") if origin is None else origin.source
 
 
-def _revisions(cluster: ClusterFacts) -> Iterator[Change]:
+def _revisions(cluster: ClusterFacts) -> Iterator[TimelineEntry]:
     of_set: dict[str, list[DaemonSetRevision]] = {}
     for one in cluster.revisions.value or ():
         of_set.setdefault(one.daemonset, []).append(one)
@@ -84,8 +97,7 @@ def _revisions(cluster: ClusterFacts) -> Iterator[Change]:
         for one in sorted(revisions, key=lambda revision: revision.revision):
             if one.created_at is not None:
                 text = clean(f"DaemonSet {name} revision {one.revision}{_told(one, before)}", 300)
-                entry = TimelineEntry(one.created_at, ChangeKind.ROLLOUT, text, source=source)
-                yield Change(entry)
+                yield TimelineEntry(one.created_at, ChangeKind.ROLLOUT, text, source=source)
             before = one
 
 
@@ -101,125 +113,139 @@ def node_changes(facts: NodeFacts, now: float) -> Iterator[Change]:
     """Yield what changed on one node: its start, conditions, agent and first bursts of errors."""
     node = facts.node
     if node.created_at is not None:
-        text = f"node {node.name} joined"
-        yield _of(facts, node.created_at, ChangeKind.NODE, text, ("join",), "nodes joined")
+        yield Change(node.created_at, ChangeKind.NODE, ("join",), facts)
     for condition in node.conditions:
-        yield from _condition(facts, condition)
-    if facts.agent is not None:
-        yield from _agent(facts, facts.agent, now)
-    yield from _bursts(facts)
-
-
-def _of(
-    facts: NodeFacts, at: float, kind: ChangeKind, text: str, fold: tuple[str, ...], many: str
-) -> Change:
-    node = facts.node
-    source = CleanText("kubectl get node") if kind is ChangeKind.NODE else CleanText("")
-    if kind is ChangeKind.AGENT and facts.agent is not None:
-        source = clean(f"kubectl -n {facts.agent.namespace} get pod {facts.agent.name}", 300)
-    entry = TimelineEntry(at, kind, clean(text, 400), CleanText(""), node.uid, node.name, source)
-    return Change(entry, (kind.value, *fold), many)
-
-
-def _condition(facts: NodeFacts, condition: NodeCondition) -> Iterator[Change]:
-    node, since = facts.node, condition.since
-    if since is None:
-        return
-    is_normal = condition.status == ("True" if condition.type == "Ready" else "False")
-    started = node.created_at is not None and since - node.created_at < _JOIN_SECONDS
-    if is_normal and (started or condition.type != "Ready"):
-        return
-    if condition.type == "Ready":
-        state = {"True": "Ready again", "False": "NotReady"}.get(condition.status, "not reporting")
-    else:
-        state = f"{condition.type}={condition.status}"
-    reason = f" ({condition.reason})" if condition.reason and not is_normal else ""
-    text = f"node {node.name} {state}{reason}"
-    yield _of(facts, since, ChangeKind.NODE, text, ("condition", state), f"nodes {state}")
-
-
-def _agent(facts: NodeFacts, agent: AgentPod, now: float) -> Iterator[Change]:
-    name, daemonset = facts.node.name, agent.daemonset or "cilium"
-    if agent.phase is AgentPhase.CRASH_LOOP:
-        why = f": {agent.reason}" if agent.reason else ""
-        text = f"agent of {name} crashes again and again, {agent.restart_count} restarts{why}"
+        if _is_news(facts, condition):
+            fold = ("condition", condition.type, condition.status)
+            yield Change(condition.since or 0.0, ChangeKind.NODE, fold, facts, condition)
+    agent = facts.agent
+    if agent is not None and agent.phase is AgentPhase.CRASH_LOOP:
         at = agent.started_at if agent.started_at is not None else now
-        fold = ("crash", str(agent.reason))
-        yield _of(facts, at, ChangeKind.AGENT, text, fold, f"agents crash again and again{why}")
-    elif agent.started_at is not None:
-        restarts = f", restart {agent.restart_count} of its pod" if agent.restart_count else ""
-        text = f"agent of {name} started{restarts}"
-        many = f"agents of DaemonSet {daemonset} started"
-        yield _of(facts, agent.started_at, ChangeKind.AGENT, text, ("start", daemonset), many)
+        yield Change(at, ChangeKind.AGENT, ("crash", agent.reason), facts)
+    elif agent is not None and agent.started_at is not None:
+        yield Change(agent.started_at, ChangeKind.AGENT, ("start", agent.daemonset), facts)
+    if facts.logs:
+        yield from _bursts(facts)
+
+
+def _is_news(facts: NodeFacts, condition: NodeCondition) -> bool:
+    """Whether a condition is not what every healthy node has since its first minutes."""
+    created, since = facts.node.created_at, condition.since
+    if since is None:
+        return False
+    if not _is_normal(condition):
+        return True
+    is_first = created is not None and since - created < _JOIN_SECONDS
+    return condition.type == "Ready" and not is_first
+
+
+def _is_normal(condition: NodeCondition) -> bool:
+    return condition.status == ("True" if condition.type == "Ready" else "False")
 
 
 def _bursts(facts: NodeFacts) -> Iterator[Change]:
     """Yield the first burst of each error, and of each warning that the catalogue explains."""
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     for entry in facts.logs:
-        if not isinstance(entry, LogEntry) or not _is_telling(entry):
+        if not isinstance(entry, LogEntry):
             continue
-        template = (entry.meaning, "" if entry.meaning else str(entry.line.message))
-        if template in seen:
+        level, meaning = entry.line.level, entry.meaning
+        if level < LogLevel.WARN or (level < LogLevel.ERROR and not meaning):
             continue
-        seen.add(template)
-        yield _burst(facts, entry)
-        if len(seen) >= BURSTS_PER_NODE:
-            return
+        template = meaning or entry.line.message
+        if template not in seen:
+            seen.add(template)
+            yield Change(entry.line.time, ChangeKind.LOG, ("log", template), facts, entry)
+            if len(seen) >= BURSTS_PER_NODE:
+                return
 
 
-def _is_telling(entry: LogEntry) -> bool:
-    level = entry.line.level
-    return level >= LogLevel.ERROR or (level >= LogLevel.WARN and bool(entry.meaning))
+def _worded(change: Change) -> tuple[TimelineEntry, str]:
+    """Return the entry, and what to say of several behind their number."""
+    facts, subject = change.facts, change.subject
+    node, agent = facts.node, facts.agent
+    if isinstance(subject, LogEntry):
+        one, many = _burst_words(node.name, subject)
+        source = f"kubectl logs {agent.name}" if agent is not None else "agent log"
+    elif isinstance(subject, NodeCondition):
+        one, many = _condition_words(node.name, subject)
+        source = f"kubectl get node {node.name} -o yaml"
+    elif agent is not None and change.kind is ChangeKind.AGENT:
+        one, many = _agent_words(node.name, agent)
+        source = f"kubectl -n {agent.namespace} get pod {agent.name}"
+    else:
+        one, many = f"node {node.name} joined", "nodes joined"
+        source = f"kubectl get node {node.name} -o yaml"
+    text, told = clean(one, 400), clean(source, 300)
+    entry = TimelineEntry(
+        change.at, change.kind, text, node_uid=node.uid, node_name=node.name, source=told
+    )
+    return entry, many
 
 
-def _burst(facts: NodeFacts, entry: LogEntry) -> Change:
+def _agent_words(name: str, agent: AgentPod) -> tuple[str, str]:
+    if agent.phase is AgentPhase.CRASH_LOOP:
+        why = f": {agent.reason}" if agent.reason else ""
+        text = f"agent of {name} crashes again and again, {agent.restart_count} restarts{why}"
+        return text, f"agents crash again and again{why}"
+    restarts = f", restart {agent.restart_count} of its pod" if agent.restart_count else ""
+    many = f"agents of DaemonSet {agent.daemonset or 'cilium'} started"
+    return f"agent of {name} started{restarts}", many
+
+
+def _condition_words(name: str, condition: NodeCondition) -> tuple[str, str]:
+    if condition.type == "Ready":
+        state = {"True": "Ready again", "False": "NotReady"}.get(condition.status, "not reporting")
+    else:
+        state = f"{condition.type}={condition.status}"
+    reason = f" ({condition.reason})" if condition.reason and not _is_normal(condition) else ""
+    return f"node {name} {state}{reason}", f"nodes {state}"
+
+
+def _burst_words(name: str, entry: LogEntry) -> tuple[str, str]:
     meaning = meaning_of(entry.meaning) if entry.meaning else None
     message = entry.line.message[:160]
     told = f"{meaning.short}: {message}" if meaning is not None else message
     times = f" ×{entry.count}" if entry.count > 1 else ""
     when = " at agent start" if entry.is_start_burst else ""
-    found = _of(
-        facts,
-        entry.line.time,
-        ChangeKind.LOG,
-        f"{facts.node.name}: first{times}{when}: {told}",
-        (entry.meaning or message,),
-        f"nodes, first: {told}",
-    )
-    name = facts.agent.name if facts.agent is not None else ""
-    source = clean(f"kubectl logs {name}".rstrip(), 200)
-    return replace(found, entry=replace(found.entry, source=source))
+    return f"{name}: first{times}{when}: {told}", f"nodes, first: {told}"
 
 
-def folded(changes: Iterable[Change]) -> Iterator[TimelineEntry]:
-    """Yield entries with equal changes of nodes that follow one another closely as one."""
+def folded(changes: Iterable[Change], limit: int) -> list[TimelineEntry]:
+    """Return the newest entries, equal changes of nodes that follow one another closely as one."""
     groups: dict[tuple[str, ...], list[Change]] = {}
     for change in changes:
         groups.setdefault(change.fold, []).append(change)
-    for members in groups.values():
-        members.sort(key=lambda one: one.entry.at)
-        run = [members[0]]
-        for change in members[1:]:
-            if change.entry.at - run[-1].entry.at > FOLD_SECONDS:
-                yield _one(run)
-                run = []
-            run.append(change)
-        yield _one(run)
+    runs = [run for members in groups.values() for run in _runs(members)]
+    return [_one(run) for run in heapq.nlargest(limit, runs, key=lambda run: run[0].at)]
+
+
+def _runs(members: list[Change]) -> Iterator[list[Change]]:
+    members.sort(key=_moment)
+    run = [members[0]]
+    for change in members[1:]:
+        if change.at - run[-1].at > FOLD_SECONDS:
+            yield run
+            run = []
+        run.append(change)
+    yield run
+
+
+_moment = attrgetter("at")
 
 
 def _one(run: list[Change]) -> TimelineEntry:
-    first, last = run[0], run[-1]
+    first, many = _worded(run[0])
     if len(run) == 1:
-        return first.entry
-    names = ", ".join(one.entry.node_name for one in run[:3])
+        return first
+    names = ", ".join(one.facts.node.name for one in run[:3])
     more = f" and {len(run) - 3} more" if len(run) > 3 else ""
     return replace(
-        first.entry,
-        text=clean(f"{len(run)} {first.many} ({names}{more})", 400),
+        first,
+        text=clean(f"{len(run)} {many} ({names}{more})", 400),
         node_uid=None,
         node_name=NodeName(""),
         source=CleanText(""),
         count=len(run),
-        last_at=last.entry.at,
+        last_at=run[-1].at,
     )

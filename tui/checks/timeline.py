@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tui.checks.causes import decisive, started_text
-from tui.checks.changes import Change, cluster_changes, folded, node_changes
+from tui.checks.changes import cluster_changes, folded, node_changes
 from tui.model.findings import Finding, FindingChange
 from tui.model.names import NodeUid
 from tui.model.snapshot import Snapshot
@@ -32,7 +32,7 @@ def timeline(snapshot: Snapshot, node: NodeUid | None = None) -> tuple[TimelineE
         node: only what concerns this node, with what concerns the whole cluster.
     """
     found = [
-        *(_whole(change) for change in cluster_changes(snapshot.cluster)),
+        *cluster_changes(snapshot.cluster),
         *_findings(snapshot, node),
     ]
     if node is None:
@@ -41,16 +41,12 @@ def timeline(snapshot: Snapshot, node: NodeUid | None = None) -> tuple[TimelineE
             for facts in snapshot.nodes.values()
             for change in node_changes(facts, snapshot.taken_at)
         )
-        found += folded(every)
+        found += folded(every, ENTRIES_SHOWN)
     elif node in snapshot.nodes:
         facts = snapshot.nodes[node]
         found += (change.entry for change in node_changes(facts, snapshot.taken_at))
     newest = heapq.nlargest(ENTRIES_SHOWN, found, key=lambda one: (one.at, one.kind, one.text))
     return tuple(_explained(newest, snapshot))
-
-
-def _whole(change: Change) -> TimelineEntry:
-    return change.entry
 
 
 def _findings(snapshot: Snapshot, node: NodeUid | None) -> Iterator[TimelineEntry]:
