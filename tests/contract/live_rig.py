@@ -98,14 +98,19 @@ async def running(
     nodes: int = 0,
     settings: CollectSettings | None = None,
     prepare: Callable[[Fleet], None] | None = None,
+    before: Callable[[SimulatorServer], None] = lambda server: None,
 ) -> AsyncIterator[LiveRig]:
-    """Serve a scenario, changed by `prepare` before anybody looks, and read it live."""
+    """Serve a scenario, changed by `prepare` before anybody looks, and read it live.
+
+    Objects and rights can be changed `before` the first request, once the server has them.
+    """
     fleet = Fleet(scenario, nodes)
     if prepare is not None:
         prepare(fleet)
     server = SimulatorServer(fleet)
     server.faults.clear()
     async with server:
+        before(server)
         kubeconfig = tmp_path / "kubeconfig"
         kubeconfig.write_text(server.kubeconfig())
         source = LiveSource(
