@@ -231,6 +231,11 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "BPF filesystem is not mounted. This will lead to network disruption when Cilium pods\n"
             "are restarted. Ensure that the BPF filesystem is mounted in the host."
         ),
+        w(
+            "BPF filesystem is going to be mounted automatically in /run/cilium/bpffs. However, it"
+            " probably means that Cilium is running inside container and BPFFS is not mounted on"
+            " the host. for more information, see: https://cilium.link/err-bpf-mount"
+        ),
     ),
     "K1": (
         w(
@@ -471,10 +476,7 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         ),
     ),
     "D4": (w("Error changing endpoint identity", "x"),),
-    "N1": (
-        e("x", "unable to determine next hop address for any neighbor discovery link"),
-        e("x", "unable to determine next hop IPv4 address for eth1 (10.0.0.2)"),
-    ),
+    "N1": (e("x", "unable to determine next hop address for any neighbor discovery link"),),
     "N2": (
         w("Unable to migrate non-GC'ed neighbor entries previously installed by cilium-agent"),
         w("Unable to remove non-GC'ed neighbor entries previously installed by cilium-agent"),

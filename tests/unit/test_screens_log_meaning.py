@@ -111,7 +111,7 @@ def test_the_detail_says_meaning_what_to_do_check_and_map() -> None:
     assert labelled == {
         "check": "map-pressure, backend-leak",
         "map": "cilium_lb4_backends_v2",
-        "seen in": "Cilium 1.11 to 1.13",
+        "logged by": "Cilium 1.11 to 1.13",
     }
 
 

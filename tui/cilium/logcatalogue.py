@@ -46,8 +46,11 @@ class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: str
     texts: tuple[str, ...]
     """Fixed parts of the line, any of which is enough; `*` stands for a part that varies."""
-    releases: str
-    """Where the line was seen, such as `1.11-1.17`; a missing end is open."""
+    releases: str = ""
+    """Where the line is in the source, such as `1.11-1.17`; a missing end is open.
+
+    Empty for what was read in 1.19 and not looked up in the other releases.
+    """
     levels: tuple[str, ...] = ()
     subsystems: Mapping[str, tuple[str, ...]] = {}
     """By releases: `subsys` up to 1.17, the last part of `module` from 1.18."""

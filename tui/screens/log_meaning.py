@@ -55,7 +55,7 @@ def meaning_lines(entry: LogEntry) -> list[DetailLine]:
         lines.append(value("check", ", ".join(meaning.checks)))
     if name:
         lines.append(value("map", name))
-    return [*lines, value("seen in", f"Cilium {_release_words(meaning.releases)}")]
+    return [*lines, value("logged by", f"Cilium {_release_words(meaning.releases)}")]
 
 
 def _map_name(entry: LogEntry, meaning: Meaning) -> str:
@@ -63,6 +63,8 @@ def _map_name(entry: LogEntry, meaning: Meaning) -> str:
 
 
 def _release_words(releases: str) -> str:
+    if not releases:
+        return "1.19; not looked up in other releases"
     first, is_range, last = releases.partition("-")
     if not is_range:
         return first
