@@ -51,9 +51,11 @@ _CONFIG_KEYS: Mapping[str, str] = {
     "enable-ipsec": "EnableIPSec",
     "enable-wireguard": "EnableWireguard",
     "debug": "Debug",
+    "cluster-id": "ClusterID",
     "cluster-name": "ClusterName",
     "identity-allocation-mode": "IdentityAllocationMode",
     "monitor-aggregation": "MonitorAggregation",
+    "prometheus-serve-addr": "PrometheusServeAddr",
     "tunnel": "Tunnel",
     "ipam": "IPAM",
 }
