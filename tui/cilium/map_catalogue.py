@@ -17,6 +17,10 @@ from tui.model.maps import MapKind
 _POLICY_PIN = re.compile(r"cilium_policy_(?:v[0-9]+_)?[0-9]+")
 
 
+SLOW_RECOUNT_SECONDS = 600
+"""For a large map that no metric of any release counts and that a check needs on every node."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapFamily:
     """One map in all its names: per address family and per release."""
@@ -135,7 +139,7 @@ CATALOGUE: tuple[MapFamily, ...] = (
         MapKind.LRU_HASH,
         "one a socket that the socket load balancer translated",
         "bpf-sock-rev-map-max",
-        recount_seconds=None,
+        recount_seconds=SLOW_RECOUNT_SECONDS,
     ),
     MapFamily(
         "ct-tcp",

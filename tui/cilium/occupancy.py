@@ -15,6 +15,7 @@ from tui.cilium.accounting import Calibration, accounted_entries, calibrated, is
 from tui.cilium.map_catalogue import (
     CATALOGUE,
     IGNORED_PINS,
+    SLOW_RECOUNT_SECONDS,
     MapFamily,
     family_of,
     is_policy_pin,
@@ -35,6 +36,10 @@ _COUNT_SECONDS_PER_ENTRY = 0.3 / 65_536
 """A count in place on a busy 2-CPU node (measured.md §0)."""
 _COUNT_SECONDS_PER_MAP = 0.015
 _DEAR_RECOUNT_SECONDS = 300
+_SLOW_COUNT_SECONDS = 10.0
+"""A map with slow recounts that would take longer than this is counted only while looked at."""
+_SLOW_DUTY = 2_000
+"""A slow recount comes after so many times its own duration, if that is more."""
 POLICIES_PROBE = "policies"
 """Counts the policy maps of all endpoints at once."""
 
@@ -113,17 +118,22 @@ def probes_to_count(
     A map is due when neither the accounting nor a metric tells its entries and the last count is
     old. Dear ones (conntrack without its metric) are due only while a person looks at the node;
     `dumped` are those whose dump in the same exec counts them anyway. At least one due probe is
-    returned, however dear, so that every map gets its turn.
+    returned, however dear, so that every map gets its turn; and beside the budget one of the maps
+    with slow recounts, so that they and the others don't keep each other waiting.
     """
     seconds: dict[str, float] = {}
     order: list[tuple[int, float, str]] = []
+    slow: list[str] = []
     for kernel_map in _shown(evidence):
         pin, last = kernel_map.pin, remembered.counts.get(kernel_map.pin)
         if pin in dumped or not _is_due(kernel_map, remembered, evidence, is_looked_at):
             continue
         probe = POLICIES_PROBE if is_policy_pin(pin) else count_probe(pin)
         entries = last.entries * 2 if last else _most_entries(kernel_map, evidence)
-        cost = _COUNT_SECONDS_PER_MAP + entries * _COUNT_SECONDS_PER_ENTRY
+        cost = _count_seconds(entries)
+        if _is_slow(kernel_map) and not is_looked_at:
+            slow += [probe] if cost <= _SLOW_COUNT_SECONDS else []
+            continue
         seconds[probe] = seconds.get(probe, 0.0) + cost
         order.append((rank_of(pin), last.counted_at if last else 0.0, probe))
     chosen: list[str] = []
@@ -132,7 +142,26 @@ def probes_to_count(
         if budget_seconds < 0 and chosen:
             break
         chosen.append(probe)
-    return tuple(chosen)
+    return (*chosen, *slow[:1])
+
+
+def _count_seconds(entries: int) -> float:
+    return _COUNT_SECONDS_PER_MAP + entries * _COUNT_SECONDS_PER_ENTRY
+
+
+def _is_slow(kernel_map: KernelMap) -> bool:
+    return family_of(kernel_map.pin).recount_seconds == SLOW_RECOUNT_SECONDS
+
+
+def _slow_interval(kernel_map: KernelMap, last: Count | None) -> float:
+    """Return when to count again: nodes that were counted together drift apart.
+
+    Map ids differ from node to node, so that the sweeps share the counts out among them.
+    """
+    if last is None:
+        return SLOW_RECOUNT_SECONDS
+    spread = 0.75 + kernel_map.id % 101 / 200
+    return max(SLOW_RECOUNT_SECONDS * spread, _SLOW_DUTY * _count_seconds(last.entries))
 
 
 def _most_entries(kernel_map: KernelMap, evidence: Evidence) -> int:
@@ -149,12 +178,14 @@ def _most_entries(kernel_map: KernelMap, evidence: Evidence) -> int:
 def _is_due(
     kernel_map: KernelMap, remembered: NodeOccupancy, evidence: Evidence, is_looked_at: bool
 ) -> bool:
-    interval = family_of(kernel_map.pin).recount_seconds
-    if interval is None and is_looked_at:
+    interval: float | None = family_of(kernel_map.pin).recount_seconds
+    last = remembered.counts.get(kernel_map.pin)
+    if is_looked_at and (interval is None or _is_slow(kernel_map)):
         interval = _DEAR_RECOUNT_SECONDS
+    elif _is_slow(kernel_map):
+        interval = _slow_interval(kernel_map, last)
     if interval is None or _is_told(kernel_map, remembered, evidence):
         return False
-    last = remembered.counts.get(kernel_map.pin)
     return last is None or evidence.read_at - last.counted_at >= interval
 
 
