@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.cilium_fixtures import OUTPUTS
-from tests.unit.log_examples import EXAMPLES, Example
+from tests.unit.log_examples import EXAMPLES, NOT_INSERTED, Example
 from tui.checks.registry import BY_HARM
 from tui.cilium.logcatalogue import catalogue, explain, map_in, meaning_of, short_form
 from tui.cilium.loglines import parse_log_line
@@ -193,6 +193,24 @@ def test_an_entry_about_one_map_says_which_without_the_line() -> None:
     found = explain(line)
     assert found is not None
     assert map_in(line, found) == "cilium_snat*"
+
+
+@pytest.mark.parametrize(
+    ("frontend", "name"),
+    [
+        ("10.98.0.24:80/TCP (1)", "cilium_lb4_services_v2"),
+        ("[fd00::24]:80/TCP (1)", "cilium_lb6_services_v2"),
+    ],
+)
+def test_a_full_services_map_is_that_of_the_frontends_family(frontend: str, name: str) -> None:
+    line = parse_log_line(
+        f'level=error msg="{NOT_INSERTED}" error="Unable to update service entry {frontend} => 42:'
+        ' Unable to update element for LB bpf map: You can resize it with the flag"'
+    )
+    found = explain(line)
+    assert found is not None
+    assert found.id == "L5"
+    assert map_in(line, found) == name
 
 
 def test_common_words_need_their_field() -> None:

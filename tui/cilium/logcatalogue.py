@@ -25,6 +25,8 @@ _DEVICES = frozenset(
     {"cilium_host", "cilium_net", "cilium_vxlan", "cilium_geneve", "cilium_wg0", "cilium_dummy"}
 )
 _MAP_NAMED = "named"
+_FRONTEND = re.compile(r"service entry ([\[\d])")
+"""The key of a services map in the agent's errors: an IPv6 address stands in brackets."""
 
 _CAUSES = frozenset({"error", "err", "reason", "lastError"})
 """Fields that say why: logrus and slog write `error`, klog `err`."""
@@ -128,7 +130,12 @@ def map_in(line: LogLine, meaning: Meaning) -> CleanText:
                 continue
             if meaning.map == _MAP_NAMED or fnmatchcase(name, meaning.map):
                 return CleanText(name)
-    return CleanText("" if meaning.map == _MAP_NAMED else meaning.map)
+    if meaning.map == _MAP_NAMED:
+        return CleanText("")
+    frontend = _FRONTEND.search(line.error) or _FRONTEND.search(line.message)
+    if frontend is None:
+        return CleanText(meaning.map)
+    return CleanText(meaning.map.replace("lb*", "lb6" if frontend[1] == "[" else "lb4", 1))
 
 
 def told_apart_by(line: LogLine, meaning: Meaning) -> str:
