@@ -50,6 +50,8 @@ class ServiceSpec:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created_at: float | None = None
     has_selector: bool = True
+    selector: tuple[tuple[str, str], ...] = ()
+    """`spec.selector`, sorted."""
 
     @property
     def is_headless(self) -> bool:

@@ -13,7 +13,7 @@ from tui.cilium.servicespec import (
     ServiceSpec,
 )
 from tui.cluster import kinds
-from tui.cluster.objects import epoch
+from tui.cluster.objects import epoch, shared_labels
 
 
 class IngressObject(kinds.LoadBalancerIngress, frozen=True):
@@ -78,6 +78,7 @@ def service_spec(item: ServiceObject) -> ServiceSpec:
         annotations=item.metadata.annotations or {},
         created_at=epoch(item.metadata.creation_timestamp),
         has_selector=bool(spec.selector),
+        selector=tuple(sorted(shared_labels(spec.selector).items())),
     )
 
 

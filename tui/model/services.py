@@ -113,3 +113,5 @@ class Service:
     forwarding_mode: CleanText = CleanText("")
     """The annotation `service.cilium.io/forwarding-mode` (1.17 and later): `dsr` or `snat`."""
     external_ips: tuple[str, ...] = ()
+    selector: tuple[tuple[str, str], ...] = ()
+    """Labels of the pods that back it, sorted; empty where it has none."""
