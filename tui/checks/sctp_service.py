@@ -60,8 +60,7 @@ def _judge(view: NodeView) -> Iterator[Verdict]:
         return
     ports = [
         _Port(service, port)
-        for service in services.value
-        if not service.is_headless
+        for service in view.cluster.balanced_services.get("SCTP", ())
         for port in service.ports
         if port.protocol.upper() == "SCTP"
     ]

@@ -59,6 +59,15 @@ class ClusterView:
         return {str(one.name): one for one in self.facts.services.value or ()}
 
     @cached_property
+    def balanced_services(self) -> Mapping[str, tuple[Service, ...]]:
+        """Services that are load-balanced, headless ones left out, by their ports' protocols."""
+        found: dict[str, dict[str, Service]] = {}
+        for one in self.services.values():
+            for port in () if one.is_headless else one.ports:
+                found.setdefault(port.protocol.upper(), {})[one.name] = one
+        return {protocol: tuple(named.values()) for protocol, named in found.items()}
+
+    @cached_property
     def service_of_ip(self) -> Mapping[str, Service]:
         """Services by their cluster IPs."""
         return {ip: one for one in self.services.values() for ip in one.cluster_ips}
@@ -140,6 +149,27 @@ class ClusterView:
         """Return the network volumes in use on a node."""
         uses = self._volume_uses.get(node, [])
         return [(use, self.volumes[use.volume]) for use in uses if use.volume in self.volumes]
+
+    @cached_property
+    def udp_services(self) -> tuple[Service, ...]:
+        """Services with a UDP port and an address of their own, the cluster's DNS first."""
+        found = [
+            one
+            for one in self.services.values()
+            if one.cluster_ips and any(port.protocol.upper() == "UDP" for port in one.ports)
+        ]
+        return tuple(sorted(found, key=lambda one: (not one.name.endswith("-dns"), one.name)))
+
+    @cached_property
+    def external_services(self) -> tuple[Service, ...]:
+        """Services that are reached from outside: NodePort, LoadBalancer, external IPs."""
+        return tuple(
+            one
+            for one in self.services.values()
+            if one.type in ("NodePort", "LoadBalancer")
+            or one.external_ips
+            or any(port.node_port for port in one.ports)
+        )
 
     def service_of_host(self, host: str) -> Service | None:
         """Return the Service that an IP or a cluster DNS name stands for, if any."""
@@ -254,9 +284,14 @@ class NodeView:
         """The log's entries without the gaps, oldest first."""
         return tuple(row for row in self.facts.logs if isinstance(row, LogEntry))
 
+    @cached_property
+    def explained(self) -> tuple[LogEntry, ...]:
+        """The entries that the log catalogue explains, newest first."""
+        return tuple(entry for entry in reversed(self.log) if entry.meaning)
+
     def logged(self, *meanings: str) -> tuple[LogEntry, ...]:
         """Return the entries that the log catalogue explains by one of these ids, newest first."""
-        return tuple(entry for entry in reversed(self.log) if entry.meaning in meanings)
+        return tuple(entry for entry in self.explained if entry.meaning in meanings)
 
     def setting(self, option: str) -> Setting | None:
         """Return an option as the agent runs it, else as the ConfigMap holds it.

@@ -150,6 +150,8 @@ def mount_failures(
     for one in volumes:
         if one.use.pod:
             of_pod.setdefault(one.use.pod, []).append(one)
+    if not of_pod:
+        return []
     events = [
         event
         for event in view.cluster.facts.mount_failures.value or ()
