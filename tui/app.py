@@ -132,6 +132,14 @@ class CiltopApp(App[None]):
         """Type a command."""
         self.dashboard.open_command_line()
 
+    def action_findings(self) -> None:
+        """Show every finding of the cluster."""
+        self.dashboard.open_findings()
+
+    def action_timeline(self) -> None:
+        """Show what changed when."""
+        self.dashboard.open_timeline()
+
     def action_help(self) -> None:
         """Show all keys and commands."""
         self.dashboard.show_help()

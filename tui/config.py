@@ -176,6 +176,13 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
     return Path(base).expanduser() / "ciltop" / "config.toml"
 
 
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Return where ciltop keeps what outlives a run: `$XDG_STATE_HOME/ciltop`."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "ciltop"
+
+
 def load_config(path: Path, flags: Mapping[str, Value]) -> Config:
     """Combine defaults, the file and the command line's flags, later ones winning.
 

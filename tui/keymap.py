@@ -17,6 +17,8 @@ class Scope(StrEnum):
     HOME = "home"
     TABLE = "node table and panels"
     LOG = "log"
+    FINDINGS = "findings"
+    BY_NODE = "findings and time line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,58 @@ KEYS: tuple[KeyEntry, ...] = (
         moves_focus=True,
     ),
     KeyEntry(
+        "findings",
+        ("F",),
+        "F",
+        "findings",
+        "Show every finding of the cluster, worst first, with its proof and its way out.",
+        Scope.EVERYWHERE,
+        is_in_footer=True,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "timeline",
+        ("T",),
+        "T",
+        "time line",
+        "Show what changed when: configuration, rollouts, agents, nodes, errors, findings.",
+        Scope.EVERYWHERE,
+        is_in_footer=True,
+        footer_priority=2,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "by-node",
+        ("n",),
+        "n",
+        "by node",
+        "Findings: a row a node, or a row a finding. Time line: the chosen node, or the cluster.",
+        Scope.BY_NODE,
+        is_in_footer=True,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "show-all",
+        ("A",),
+        "A",
+        "all",
+        "Show LATENT, CLEAR and muted findings too, or no more.",
+        Scope.TABLE,
+        is_in_footer=True,
+        footer_priority=3,
+    ),
+    KeyEntry(
+        "mute",
+        ("m",),
+        "m",
+        "mute",
+        "Mute the finding under the cursor with a reason, or show a muted one again.",
+        Scope.FINDINGS,
+        is_in_footer=True,
+        footer_priority=3,
+        moves_focus=True,
+    ),
+    KeyEntry(
         "faults-only",
         ("exclamation_mark",),
         "!",
@@ -284,7 +338,7 @@ KEYS: tuple[KeyEntry, ...] = (
         ("y",),
         "y",
         "copy",
-        "Copy the row under the cursor to the clipboard, over SSH too (OSC 52).",
+        "Copy the row under the cursor, a finding as Markdown, over SSH too (OSC 52).",
         Scope.EVERYWHERE,
     ),
     KeyEntry(

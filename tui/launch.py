@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.config import Config
+from tui.config import Config, state_folder
 from tui.errors import ConfigError, ConnectError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
             screenshots=Path(config.text("screenshots") or "screenshots").expanduser(),
             theme=config.text("theme") or "textual-dark",
             is_ascii=None if symbols == "auto" else symbols == "ascii",
+            state=state_folder(),
         ),
     )
     try:

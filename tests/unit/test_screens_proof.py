@@ -11,7 +11,7 @@ from tests.ui import app_samples as samples
 from tui.model.features import Feature, FeatureGroup, FeatureState, Proof
 from tui.model.maps import CountOrigin
 from tui.safety import clean
-from tui.screens.details import feature_detail, finding_detail, map_detail
+from tui.screens.details import feature_detail, map_detail, node_fault_detail
 from tui.screens.fleet import NodeSummary, summarise_node
 from tui.screens.proof import exec_line, feature_command
 from widgets.detail_lines import DetailKind
@@ -107,7 +107,7 @@ def test_counted_map_shows_the_count_of_that_map() -> None:
 
 def test_finding_of_missing_services_lists_all_of_them_and_what_proves_it() -> None:
     broken = node()
-    lines = raws(finding_detail(broken, broken.faults[0], samples.NOW).lines)
+    lines = raws(node_fault_detail(broken, broken.faults[0], samples.NOW).lines)
     named = [line for line in lines if line.startswith("default/")]
     assert len(named) == 16
     assert named[0] == "default/echo  10.96.255.40:80/TCP"
@@ -118,7 +118,7 @@ def test_every_finding_of_every_sample_has_a_command() -> None:
     for facts in (samples.broken(), samples.filling(), samples.crashing(), samples.denied()):
         summary = summarise_node(facts, samples.NOW, True, "prod-eu-1")
         for fault in summary.faults:
-            lines = raws(finding_detail(summary, fault, samples.NOW).lines)
+            lines = raws(node_fault_detail(summary, fault, samples.NOW).lines)
             assert any(line.startswith("kubectl --context prod-eu-1") for line in lines), fault
 
 

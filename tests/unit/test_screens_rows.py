@@ -17,8 +17,8 @@ from tui.model.snapshot import NodeFacts
 from tui.safety import clean
 from tui.screens import wording
 from tui.screens.board import Board
+from tui.screens.fault_rows import fault_rows, keyed_faults
 from tui.screens.feature_rows import feature_rows
-from tui.screens.finding_rows import finding_rows, keyed_faults
 from tui.screens.fleet import NodeSummary, summarise_node
 from tui.screens.header_view import header_view
 from tui.screens.log_rows import LogRows
@@ -239,7 +239,7 @@ def test_findings_have_keys_of_their_own() -> None:
     )
     faults = summary(facts).faults
     assert len(keyed_faults(faults)) == len(faults) == 2
-    assert len(finding_rows(faults, NOW)) == 2
+    assert len(fault_rows(faults, NOW)) == 2
 
 
 def test_log_is_merged_by_when_lines_came_last() -> None:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from tui.model.names import NodeUid
 from tui.model.snapshot import Snapshot
+from tui.screens.finding_book import FindingBook
 from tui.screens.fleet import Fleet, FleetSummary, NodeSummary, stale_seconds
+from tui.screens.mutes import Mutes
 
 
 class SnapshotBox(Protocol):
@@ -41,9 +43,11 @@ class Controls(Protocol):
 class Board:
     """Hold what is shown, with its summaries; frozen while the person paused it."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], mutes: Mutes | None = None) -> None:
         self._clock = clock
         self._fleet = Fleet()
+        self.mutes = mutes or Mutes()
+        self.findings = FindingBook()
         self._waiting: Snapshot | None = None
         self.snapshot = Snapshot()
         self.paused_at: float | None = None
@@ -78,8 +82,27 @@ class Board:
             self._waiting = snapshot
             return False
         self.snapshot = snapshot
-        self._fleet.update(snapshot)
+        self._arrange()
         return True
+
+    def _arrange(self) -> None:
+        muted = self.mutes.of(self.snapshot.cluster.context)
+        self.findings.take(self.snapshot.findings, muted)
+        self._fleet.update(self.snapshot, muted.keys())
+
+    def mute(self, key: str, reason: str) -> str:
+        """Mute a finding, and return why that could not be kept or the empty text."""
+        return self._remuted(
+            self.mutes.mute(self.snapshot.cluster.context, key, reason, self.wall_now)
+        )
+
+    def unmute(self, key: str) -> str:
+        """Let a muted finding count again; return why that could not be kept or the empty text."""
+        return self._remuted(self.mutes.unmute(self.snapshot.cluster.context, key))
+
+    def _remuted(self, problem: str) -> str:
+        self._arrange()
+        return problem
 
     def toggle_pause(self) -> bool:
         """Freeze what is shown, or show the newest again; return whether it is frozen now."""

@@ -11,19 +11,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tui.checks.timeline import timeline
 from tui.screens import wording
 from tui.screens.board import Board, Controls, SnapshotBox
 from tui.screens.commands import Completions, ParsedCommand
 from tui.screens.completions import column_names, map_names, node_names, service_names
 from tui.screens.detail_screen import DetailScreen
+from tui.screens.findings_screen import FindingsScreen
 from tui.screens.gap_lines import gaps_detail
 from tui.screens.help_lines import help_detail
 from tui.screens.home import HomeScreen
+from tui.screens.links import FINDING, Link
 from tui.screens.live_screen import Desk, LiveScreen
+from tui.screens.mutes import Mutes
+from tui.screens.news import FindingNews
 from tui.screens.pictures import capture, picture_stem, save_pictures
+from tui.screens.proof_details import link_detail, service_of
 from tui.screens.service_nodes import matching_services, parse_query
 from tui.screens.service_screen import ServiceScreen
 from tui.screens.settings import AppSettings
+from tui.screens.timeline_screen import TimelineScreen
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -54,7 +61,10 @@ class Dashboard:
         self._mailbox = mailbox
         self._settings = settings
         self._ticks = 0
-        board = Board(clock)
+        mutes = Mutes(None if settings.state is None else settings.state / "mutes.json")
+        board = Board(clock, mutes)
+        self._news = FindingNews()
+        self._findings: FindingsScreen | None = None
         completions = Completions(
             {
                 "svc": partial(service_names, board),
@@ -64,14 +74,20 @@ class Dashboard:
                 "theme": lambda: sorted(app.available_themes),
             }
         )
-        self.desk = Desk(board, controls, settings, self.run_typed_command, completions.complete)
+        self.desk = Desk(
+            board, controls, settings, self.run_typed_command, completions.complete, self.follow
+        )
         self.home = HomeScreen(self.desk)
+        if mutes.problem:
+            self.say(mutes.problem, "warning")
 
     def take_snapshot(self) -> None:
         """Show the newest snapshot, if there is one not shown yet."""
         snapshot = self._mailbox.take()
         if snapshot is not None and self.desk.board.take(snapshot):
             self._redraw()
+            for text, is_bad in self._news.take(snapshot, self.desk.board.findings.muted):
+                self.say(text, "error" if is_bad else "information")
 
     def tick(self) -> None:
         """Let the clock and the ages go on."""
@@ -97,6 +113,9 @@ class Dashboard:
             "node": self._open_named_node,
             "theme": self._use_theme,
             "gaps": self._open_gaps,
+            "findings": self._open_findings,
+            "timeline": self._open_timeline,
+            "mute": self._mute,
             "help": self._open_help,
             "quit": self._quit,
         }
@@ -142,6 +161,75 @@ class Dashboard:
         if name not in self._app.available_themes:
             return f"no theme {name}: tab completes the names"
         self._app.theme = name
+        return ""
+
+    def open_findings(self, key: str = "") -> None:
+        """Show every finding, with the cursor on one of them."""
+        screen = self._app.screen
+        if not isinstance(screen, FindingsScreen):
+            self.go_home()
+            # The screen stays as it was left: coming back from a proof finds the same finding.
+            if self._findings is None:
+                self._findings = FindingsScreen(self.desk)
+                self._app.install_screen(self._findings, "findings")
+            self._app.push_screen(self._findings)
+        if key and self._findings is not None:
+            found = self._findings
+            self._app.call_after_refresh(found.guard, partial(self._select_finding, found, key))
+
+    def _select_finding(self, screen: FindingsScreen, key: str) -> None:
+        if not screen.select(key):
+            self.say("this finding is gone", "warning")
+
+    def _open_findings(self, text: str) -> str:
+        self.open_findings()
+        screen = self._findings
+        if screen is None or not text:
+            return ""
+        return screen.typing_line.filter(screen.list_panel, text)
+
+    def open_timeline(self) -> None:
+        """Show what changed when."""
+        self._open_timeline("")
+
+    def _open_timeline(self, text: str) -> str:
+        if not isinstance(self._app.screen, TimelineScreen):
+            chosen = self._app.screen.chosen if isinstance(self._app.screen, LiveScreen) else None
+            self.go_home()
+            chosen = chosen or self.home.chosen
+            uid = None if chosen is None else chosen.uid
+            self._app.push_screen(TimelineScreen(self.desk, timeline, uid))
+        screen = self._app.screen
+        if not text or not isinstance(screen, TimelineScreen):
+            return ""
+        return screen.typing_line.filter(screen.panel, text)
+
+    def follow(self, link: Link) -> str:
+        """Go where a line leads; return why that can't be, or the empty text."""
+        if link.kind == FINDING:
+            self.open_findings(link.key)
+            return ""
+        service = service_of(link)
+        if service:
+            return self.open_service(service)
+        detail = link_detail(link, self.desk.board)
+        if detail is not None:
+            node = self.desk.board.node(link.node_uid)
+            self._app.push_screen(DetailScreen(self.desk, partial(link_detail, link), node))
+            return ""
+        if link.node_uid is None:
+            return "this is a fact of the cluster; the line says where it was read"
+        self.go_home()
+        return self.home.show_proof(link)
+
+    def _mute(self, reason: str) -> str:
+        screen = self._app.screen
+        key = screen.finding_key if isinstance(screen, LiveScreen) else None
+        if key is None:
+            return "move to a finding first: F shows all of them"
+        problem = self.desk.board.mute(key, reason)
+        self._redraw()
+        self.say(problem or "muted: A shows it, m lets it count again")
         return ""
 
     def _open_gaps(self, _: str) -> str:
@@ -207,8 +295,7 @@ class Dashboard:
             self.say("nothing to copy here", "warning")
             return
         self._app.copy_to_clipboard(text)
-        shown = text if len(text) <= MAX_COPIED_SHOWN else f"{text[:MAX_COPIED_SHOWN]}…"
-        self.say(f"copied: {shown}")
+        self.say(f"copied: {wording.cut(text.replace(chr(10), ' '), MAX_COPIED_SHOWN)}")
 
     def save_picture(self) -> None:
         """Save the screen as SVG, PNG and text."""

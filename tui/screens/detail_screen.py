@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from textual import on
 from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
@@ -12,6 +13,7 @@ from tui.keymap import Scope
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.fleet import NodeSummary
+from tui.screens.links import parse_line_key
 from tui.screens.live_screen import Desk, LiveScreen
 from tui.screens.panel import Panel
 from widgets.detail import DetailView
@@ -152,3 +154,8 @@ class DetailScreen(LiveScreen):
         if self._detail.description:
             title = f"{title}  {self._detail.description}"
         self._box.border_title = Content(title)
+
+    @on(DetailView.LineChosen)
+    def follow_line_link(self, event: DetailView.LineChosen) -> None:
+        """Go where the line leads."""
+        self.follow_link(parse_line_key(event.line.key))

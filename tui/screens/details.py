@@ -12,14 +12,15 @@ from tui.model.maps import MapUsage
 from tui.model.reading import Reading
 from tui.model.services import Address, FrontendFault, Service
 from tui.screens import wording
+from tui.screens.fault_rows import severity_word
 from tui.screens.faults import Fault
-from tui.screens.finding_rows import severity_word
 from tui.screens.fleet import NodeSummary
+from tui.screens.log_meaning import meaning_lines
 from tui.screens.map_pressure import map_pressure
 from tui.screens.map_rows import forecast_words, map_name, origin_words, window_words
 from tui.screens.map_words import map_verdict
 from tui.screens.marks import SEVERITY_TONES
-from tui.screens.proof import exec_line, feature_command, finding_commands, map_commands
+from tui.screens.proof import exec_line, fault_commands, feature_command, map_commands
 from tui.screens.service_rows import FAULT_SEVERITIES
 from widgets.bars import sparkline
 from widgets.detail_lines import DetailLine, empty_line, heading, raw, sentence, value
@@ -211,8 +212,8 @@ def feature_detail(node: NodeSummary, feature: Feature, now: float) -> Detail:
     return Detail(f"{node.name}: {feature.label}", tuple(lines))
 
 
-def finding_detail(node: NodeSummary, fault: Fault, now: float) -> Detail:
-    """Return one finding with its proof."""
+def node_fault_detail(node: NodeSummary, fault: Fault, now: float) -> Detail:
+    """Return one plain fault of a node with its proof."""
     lines = [
         sentence(fault.title, SEVERITY_TONES[fault.severity]),
         empty_line(),
@@ -226,13 +227,13 @@ def finding_detail(node: NodeSummary, fault: Fault, now: float) -> Detail:
         lines.append(value("seen", seen))
     if fault.origin:
         lines.append(value("seen in", fault.origin))
-    lines += command_lines(finding_commands(node, fault))
+    lines += command_lines(fault_commands(node, fault))
     lines += _frontend_lines(node, fault)
     return Detail(f"{node.name}: {fault.title}", tuple(lines))
 
 
 def _frontend_lines(node: NodeSummary, fault: Fault) -> list[DetailLine]:
-    """Return every frontend that a finding stands for."""
+    """Return every frontend that a fault stands for."""
     coverage = node.facts.services.value
     if coverage is None or fault.frontends is None:
         return []
@@ -259,7 +260,7 @@ def log_detail(node: NodeSummary, entry: LogEntry | LogGap) -> Detail:
             ),
         )
     line = entry.line
-    lines = [raw(line.message), empty_line(), heading("Fields")]
+    lines = [raw(line.message), *meaning_lines(entry), empty_line(), heading("Fields")]
     lines += [
         value("time", wording.utc_stamp(line.time)),
         value("level", line.level.name),

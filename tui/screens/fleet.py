@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from tui.model.findings import Finding, FindingSeverity, Verdict
 from tui.model.maps import MapUsage
 from tui.model.names import NodeUid
+from tui.model.nextstart import NextStart
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.screens.faults import Fault, Subject, node_faults
 from tui.screens.map_words import worst_map
 from tui.screens.node_gaps import NodeGap, node_gaps
 from tui.screens.severity import Rank, Severity
+from tui.screens.verdicts import LOUD, Issues, Pending, issues_of, pending_of
 from widgets.grid_rows import natural_key
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,8 @@ class NodeStatus(StrEnum):
     OK = "ok"
 
 
+_NO_ISSUES = Issues()
+_UNKNOWN = Pending()
 _STATUS_ORDER = {status: place for place, status in enumerate(NodeStatus)}
 
 
@@ -54,10 +59,8 @@ class NodeSummary:
     """What could not be read."""
     context: str = ""
     """The kubeconfig context that a command line needs to reach the node."""
-
-    def count(self, severity: Severity) -> int:
-        """Return how many faults of a severity the node has."""
-        return sum(1 for fault in self.faults if fault.severity is severity)
+    issues: Issues = _NO_ISSUES
+    pending: Pending = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,13 @@ class FleetSummary:
     releases: tuple[tuple[str, int], ...] = ()
     """Releases of the agents with their number of nodes, most common first."""
     harms: int = 0
+    """Faults seen on nodes; they stand in the header until the checks have judged."""
     warnings: int = 0
     unread: int = 0
     """Nodes of which something could not be read."""
+    active: int | None = None
+    """Findings, the muted ones left out; None while nothing is judged."""
+    armed: int = 0
 
 
 def summarise_node(
@@ -80,13 +87,9 @@ def summarise_node(
 ) -> NodeSummary:
     """Return a node's summary."""
     faults = node_faults(facts, now, is_agent_expected)
-    status = _status(facts, faults)
-    coverage = facts.services.value
-    missing = 0 if coverage is None else coverage.missing_frontends
-    worst_rank = faults[0].rank if faults else len(Rank)
+    issues = issues_of(faults, ())
+    status = _status(facts, issues)
     worst = worst_map(facts.maps.value or ())
-    is_loud = status in (NodeStatus.HARM, NodeStatus.WARNING)
-    fill = round(100 * (worst.ratio or 0.0)) if worst is not None and is_loud else 0
     return NodeSummary(
         facts.node.uid,
         facts.node.name,
@@ -94,14 +97,34 @@ def summarise_node(
         status,
         faults,
         worst,
-        (
-            _STATUS_ORDER[status],
-            int(worst_rank),
-            -missing * 1_000 - fill,
-            natural_key(facts.node.name),
-        ),
+        _order(facts, status, issues, worst),
         node_gaps(facts, is_agent_expected),
         context,
+        issues,
+    )
+
+
+def judged_summary(summary: NodeSummary, issues: Issues, pending: Pending) -> NodeSummary:
+    """Return a node's summary with what the checks say of the node."""
+    if issues == summary.issues and pending == summary.pending:
+        return summary
+    status = _status(summary.facts, issues)
+    order = _order(summary.facts, status, issues, summary.worst_map)
+    return replace(summary, status=status, order=order, issues=issues, pending=pending)
+
+
+def _order(
+    facts: NodeFacts, status: NodeStatus, issues: Issues, worst: MapUsage | None
+) -> tuple[int, int, int, str]:
+    coverage = facts.services.value
+    missing = 0 if coverage is None else coverage.missing_frontends
+    is_loud = status in (NodeStatus.HARM, NodeStatus.WARNING)
+    fill = round(100 * (worst.ratio or 0.0)) if worst is not None and is_loud else 0
+    return (
+        _STATUS_ORDER[status],
+        issues.rank,
+        -missing * 1_000 - fill,
+        natural_key(facts.node.name),
     )
 
 
@@ -132,16 +155,16 @@ def _summarise_safely(
                 0,
                 natural_key(facts.node.name),
             ),
+            issues=issues_of((fault,), ()),
         )
 
 
-def _status(facts: NodeFacts, faults: Sequence[Fault]) -> NodeStatus:
-    worst = min((fault.severity for fault in faults), default=Severity.NOTE)
-    if worst is Severity.HARM:
+def _status(facts: NodeFacts, issues: Issues) -> NodeStatus:
+    if issues.active:
         return NodeStatus.HARM
-    if worst is Severity.WARNING:
+    if issues.armed:
         return NodeStatus.WARNING
-    if worst is Severity.UNKNOWN:
+    if issues.unread:
         return NodeStatus.UNKNOWN
     return NodeStatus.LOADING if facts.swept_at is None else NodeStatus.OK
 
@@ -151,40 +174,95 @@ def stale_seconds(snapshot: Snapshot) -> float:
     return max(60.0, 3 * (snapshot.health.sweep_interval_seconds or 0.0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A node's summary with what it was made of."""
+
+    plain: NodeSummary
+    """Made of the facts alone."""
+    verdicts: tuple[Verdict, ...]
+    next_start: NextStart | None
+    summary: NodeSummary
+
+
 class Fleet:
     """Keep the summaries of the nodes that did not change from one snapshot to the next."""
 
     def __init__(self) -> None:
-        self._summaries: dict[NodeUid, NodeSummary] = {}
+        self._kept: dict[NodeUid, _Kept] = {}
         self._judged_for: tuple[bool, str] = (False, "")
+        self._muted: frozenset[str] = frozenset()
         self.summary = FleetSummary()
 
-    def update(self, snapshot: Snapshot) -> FleetSummary:
-        """Take in a snapshot and return the cluster's summary."""
+    def update(self, snapshot: Snapshot, muted: Collection[str] = ()) -> FleetSummary:
+        """Take in a snapshot and return the cluster's summary.
+
+        Args:
+            snapshot: What is known now.
+            muted: Keys of findings that count nowhere.
+        """
         judged_for = (snapshot.is_complete, str(snapshot.cluster.context))
         if judged_for != self._judged_for:
             self._judged_for = judged_for
-            self._summaries = {}
-        old, now = self._summaries, snapshot.taken_at
-        fresh: dict[NodeUid, NodeSummary] = {}
+            self._kept = {}
+        before, self._muted = self._muted, frozenset(muted)
+        is_mute_new = before != self._muted
+        old, verdicts, next_starts = self._kept, snapshot.verdicts, snapshot.next_starts
+        fresh: dict[NodeUid, _Kept] = {}
+        is_same = len(snapshot.nodes) == len(old)
         for uid, facts in snapshot.nodes.items():
             kept = old.get(uid)
-            fresh[uid] = (
-                kept
-                if kept is not None and kept.facts is facts
-                else _summarise_safely(facts, now, *judged_for)
-            )
-        is_same = len(fresh) == len(old) and all(
-            old.get(uid) is summary for uid, summary in fresh.items()
-        )
-        self._summaries = fresh
+            said, start = verdicts.get(uid, ()), next_starts.get(uid)
+            if (
+                kept is not None
+                and kept.plain.facts is facts
+                and kept.verdicts is said
+                and kept.next_start is start
+                and not is_mute_new
+            ):
+                fresh[uid] = kept
+                continue
+            fresh[uid] = made = self._make(kept, facts, said, start, snapshot.taken_at)
+            is_same = is_same and kept is not None and kept.summary is made.summary
+        self._kept = fresh
         if not is_same:
-            self.summary = _summarise(tuple(fresh.values()))
+            self.summary = _summarise(tuple(kept.summary for kept in fresh.values()))
+        self.summary = _with_findings(self.summary, snapshot.findings, self._muted)
         return self.summary
+
+    def _make(
+        self,
+        kept: _Kept | None,
+        facts: NodeFacts,
+        verdicts: tuple[Verdict, ...],
+        start: NextStart | None,
+        now: float,
+    ) -> _Kept:
+        if kept is not None and kept.plain.facts is facts:
+            plain = kept.plain
+        else:
+            kept, plain = None, _summarise_safely(facts, now, *self._judged_for)
+        issues = issues_of(plain.faults, verdicts, self._muted)
+        pending = pending_of(start)
+        if kept is not None and (kept.summary.issues, kept.summary.pending) == (issues, pending):
+            return _Kept(plain, verdicts, start, kept.summary)
+        return _Kept(plain, verdicts, start, judged_summary(plain, issues, pending))
 
     def get(self, uid: NodeUid | None) -> NodeSummary | None:
         """Return the summary of one node, or None when it is gone."""
-        return None if uid is None else self._summaries.get(uid)
+        kept = None if uid is None else self._kept.get(uid)
+        return None if kept is None else kept.summary
+
+
+def _with_findings(
+    summary: FleetSummary, findings: Sequence[Finding], muted: Collection[str]
+) -> FleetSummary:
+    loud = [f.severity for f in findings if f.severity in LOUD and f.key not in muted]
+    active = loud.count(FindingSeverity.ACTIVE) if findings else None
+    armed = loud.count(FindingSeverity.ARMED)
+    if (summary.active, summary.armed) == (active, armed):
+        return summary
+    return replace(summary, active=active, armed=armed)
 
 
 def _summarise(nodes: tuple[NodeSummary, ...]) -> FleetSummary:

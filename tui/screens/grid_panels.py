@@ -1,8 +1,6 @@
-"""The panels that are tables: Services, Features and Findings of the chosen node."""
+"""The panels that are tables: Services and Features of the chosen node."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from tui.model.services import Service, ServiceCoverage
 from tui.safety import clean
@@ -10,16 +8,8 @@ from tui.screens import details, wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.feature_rows import FEATURE_COLUMNS, feature_rows
-from tui.screens.finding_rows import (
-    FINDING_COLUMNS,
-    HEALTHY,
-    finding_rows,
-    healthy_row,
-    keyed_faults,
-)
 from tui.screens.fleet import NodeSummary
 from tui.screens.marks import counts_badge
-from tui.screens.node_detail import node_detail
 from tui.screens.notes import NO_NODE, section_note
 from tui.screens.panel import GridPanel
 from tui.screens.service_rows import (
@@ -30,7 +20,7 @@ from tui.screens.service_rows import (
     totals_line,
 )
 from tui.screens.severity import Severity
-from widgets.grid_rows import GridColumn, GridRow
+from widgets.grid_rows import GridRow
 from widgets.state_note import NoteKind, StateNote
 from widgets.tones import Span
 
@@ -64,6 +54,11 @@ class ServicesPanel(GridPanel):
         if note is None and not self._rows:
             note = StateNote(NoteKind.EMPTY, "the cluster has no Service")
         self.give_rows(self._rows if reading.value is not None else (), note)
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on a Service's first row; its faulty frontends stand first."""
+        found = (row.key for row in self.grid.shown if row.key.partition("|")[0] == key)
+        return self.grid.select(next(found, key))
 
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return how many frontends are wrong."""
@@ -133,37 +128,3 @@ class FeaturesPanel(GridPanel):
     def age(self, node: NodeSummary, now: float) -> str:
         """Return when the features were read."""
         return wording.ago(node.facts.features.age_seconds(now))
-
-
-class FindingsPanel(GridPanel):
-    """What is wrong on the node, worst first."""
-
-    key = "findings"
-    number = "4"
-    title = "Findings"
-    columns: ClassVar[tuple[GridColumn, ...]] = FINDING_COLUMNS
-    extra_fields = ("subject",)
-
-    def show(self, node: NodeSummary | None, board: Board) -> None:
-        """Show the node's faults."""
-        if node is None:
-            self.give_rows((), NO_NODE)
-            return
-        swept_at = node.facts.swept_at
-        if node.faults:
-            self.give_rows(finding_rows(node.faults, board.now))
-        elif swept_at is None:
-            self.give_rows((), StateNote(NoteKind.LOADING, f"reading {node.name}"))
-        else:
-            self.give_rows([healthy_row(swept_at, board.now)])
-
-    def badge(self, node: NodeSummary) -> tuple[Span, ...]:
-        """Return how many faults there are."""
-        return counts_badge([fault.severity for fault in node.faults])
-
-    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
-        """Return one fault with its proof."""
-        if key == HEALTHY:
-            return node_detail(node, now)
-        fault = keyed_faults(node.faults).get(key)
-        return None if fault is None else details.finding_detail(node, fault, now)

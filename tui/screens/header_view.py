@@ -82,8 +82,8 @@ def _items(
     gaps = len(snapshot.gaps) + fleet.unread
     if gaps:
         items.append(_gaps(gaps, columns))
-    if fleet.harms or fleet.warnings:
-        items.append(_severities(fleet))
+    if fleet.active is not None or fleet.harms or fleet.warnings:
+        items += _severities(fleet)
     return items
 
 
@@ -142,19 +142,30 @@ def _freshness(health: SourceHealth, now: float, columns: int) -> HeaderItem:
     return HeaderItem((Span(word, tone),), priority=1)
 
 
-def _severities(fleet: FleetSummary) -> HeaderItem:
+def _severities(fleet: FleetSummary) -> list[HeaderItem]:
+    """Return the findings in numbers; until the checks have judged, the faults seen on nodes."""
     table = symbols()
+    numbers = [
+        (table.active, fleet.active or 0, "active", Tone.ERROR),
+        (table.armed, fleet.armed, "armed", Tone.WARNING),
+    ]
+    if fleet.active is None:
+        numbers = [
+            (table.active, fleet.harms, _plural(fleet.harms, "fault"), Tone.ERROR),
+            (table.armed, fleet.warnings, _plural(fleet.warnings, "warning"), Tone.WARNING),
+        ]
     spans: list[Span] = []
     short: list[Span] = []
-    for symbol, number, noun, tone in (
-        (table.active, fleet.harms, "fault", Tone.ERROR),
-        (table.armed, fleet.warnings, "warning", Tone.WARNING),
-    ):
+    for symbol, number, noun, tone in numbers:
         if number:
             gap = " " if spans else ""
-            spans.append(Span(f"{gap}{symbol} {wording.counted(number, noun)}", tone))
+            spans.append(Span(f"{gap}{symbol} {wording.count(number)} {noun}", tone))
             short.append(Span(f"{gap}{symbol} {wording.count(number)}", tone))
-    return HeaderItem(tuple(spans), tuple(short), 2)
+    return [HeaderItem(tuple(spans), tuple(short), 2)] if spans else []
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"
 
 
 def headline(

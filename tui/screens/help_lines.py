@@ -14,6 +14,8 @@ _SCOPE_TITLES = {
     Scope.TABLE: "In tables and panels",
     Scope.HOME: "On Home",
     Scope.LOG: "For the log",
+    Scope.FINDINGS: "For findings",
+    Scope.BY_NODE: "In the findings and the time line",
 }
 _FILTERS = (
     ("text", "rows that hold the text"),
@@ -45,9 +47,9 @@ def help_detail() -> Detail:
 def _legend() -> list[DetailLine]:
     table = symbols()
     meanings = (
-        (table.active, Tone.ERROR, "broken now, or down"),
-        (table.armed, Tone.WARNING, "about to break, or can't repair itself"),
-        (table.latent, Tone.LATENT, "worth knowing"),
+        (table.active, Tone.ERROR, "ACTIVE: broken now, or down"),
+        (table.armed, Tone.WARNING, "ARMED: about to break, or can't repair itself"),
+        (table.latent, Tone.LATENT, "LATENT: worth knowing, nothing uses it"),
         (table.ok, Tone.OK, "nothing wrong is seen"),
         (table.check, Tone.OK, "held by the kernel as wanted; in front of a row: marked"),
         (table.unknown, Tone.UNKNOWN, "unknown, or not allowed to be read; never zero"),

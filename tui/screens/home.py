@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from tui.keymap import Scope
+from tui.model.findings import ProofKind
 from tui.model.names import NodeUid
 from tui.screens import wording
 from tui.screens.bindings import bindings_of
@@ -21,9 +22,11 @@ from tui.screens.commands import ParsedCommand
 from tui.screens.count_watch import CountWatch
 from tui.screens.detail_screen import DetailScreen
 from tui.screens.details import Detail
+from tui.screens.findings_panel import FindingsPanel
 from tui.screens.fleet import NodeStatus, NodeSummary
 from tui.screens.focus_teller import FocusTeller
-from tui.screens.grid_panels import FeaturesPanel, FindingsPanel, ServicesPanel
+from tui.screens.grid_panels import FeaturesPanel, ServicesPanel
+from tui.screens.links import Link
 from tui.screens.live_screen import Desk, LiveScreen
 from tui.screens.log_panel import LogPanel
 from tui.screens.maps_panel import MapsPanel
@@ -31,6 +34,7 @@ from tui.screens.marks import joined
 from tui.screens.nodes_panel import NodesPanel
 from tui.screens.panel import Panel
 from tui.screens.panel_stack import PanelStack, node_title, show_guarded
+from tui.screens.verdicts import verdict_key
 from widgets.grid import Grid
 from widgets.log_view import LogView
 from widgets.maps_view import MapsView
@@ -47,21 +51,29 @@ LEAST_TABLE_ROWS = 5
 TABLE_SHARE = 0.4
 """The most that the table may take of the height where the panels stand below it."""
 _BOXES = {"nodes": "-max-nodes", "log": "-max-log"}
+_PANELS = {
+    ProofKind.MAP.value: "maps",
+    ProofKind.SERVICE.value: "services",
+    ProofKind.FEATURE.value: "features",
+    ProofKind.LOG.value: "log",
+}
+"""Which panel shows a proof."""
 _MAXIMISED = ("-max-nodes", "-max-side", "-max-log")
 
 
 class HomeScreen(LiveScreen):
     """The screen everything starts from and comes back to."""
 
-    SCOPES = (Scope.EVERYWHERE, Scope.TABLE, Scope.HOME, Scope.LOG)
-    BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.HOME, Scope.LOG)
+    SCOPES = (Scope.EVERYWHERE, Scope.TABLE, Scope.HOME, Scope.LOG, Scope.FINDINGS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.HOME, Scope.LOG, Scope.FINDINGS)
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.nodes_panel = NodesPanel()
         self.maps_panel = MapsPanel()
         self.log_panel = LogPanel()
-        side = (self.maps_panel, ServicesPanel(), FeaturesPanel(), FindingsPanel())
+        self.findings_panel = FindingsPanel()
+        side = (self.maps_panel, ServicesPanel(), FeaturesPanel(), self.findings_panel)
         self._tabs: tuple[Panel, ...] = (*side, self.log_panel)
         self._stack = PanelStack(side, self._tabs, id="side")
         self._nodes_box = Container(self.nodes_panel.widget, id="nodes-box")
@@ -204,6 +216,39 @@ class HomeScreen(LiveScreen):
         self.typing_line.filter(self.nodes_panel, "")
         self.nodes_panel.grid.set_faults_only(False)
         return self.nodes_panel.grid.select(uid)
+
+    def show_proof(self, link: Link) -> str:
+        """Show the row that proves something; return what is wrong, or the empty text."""
+        if link.node_uid is None or not self.choose_node(link.node_uid):
+            return "this node is gone"
+        self.focus_teller.choose(link.node_uid)
+        self.action_panel(_PANELS.get(link.kind, self.findings_panel.key))
+        panel = self.panel
+        if not link.key or panel is self.findings_panel or panel.select(link.key):
+            return ""
+        if self.typing_line.filter_of(panel):
+            self.typing_line.filter(panel, "")
+            self.show_titles()
+        if panel.select(link.key):
+            return ""
+        what = "this line is no longer kept" if panel is self.log_panel else "it is gone from here"
+        return f"{panel.title}: {what}"
+
+    @property
+    def finding_key(self) -> str | None:
+        """The finding under the cursor of the Findings panel."""
+        panel = self.findings_panel
+        verdict = panel.verdict(panel.row_key, self.chosen)
+        is_chosen = self.acting_panel is panel and verdict is not None
+        return verdict_key(verdict) if is_chosen and verdict is not None else None
+
+    def action_show_all(self) -> None:
+        """Show all verdicts of the chosen node, also while the node table has the focus."""
+        in_front = self._stack.panel_in_front
+        if self.panel is self.nodes_panel and in_front.toggle_all():
+            self.refresh_board()
+        else:
+            super().action_show_all()
 
     def action_panel(self, key: str) -> None:
         """Open a panel and put the focus on it."""

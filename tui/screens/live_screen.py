@@ -23,6 +23,7 @@ from tui.screens.board import Board, Controls
 from tui.screens.commands import ParsedCommand
 from tui.screens.fleet import NodeSummary
 from tui.screens.header_view import header_view
+from tui.screens.links import Follow, Link
 from tui.screens.panel import Panel
 from tui.screens.settings import AppSettings
 from tui.screens.typing_line import TypingLine
@@ -37,8 +38,13 @@ MIN_COLUMNS = 60
 MIN_ROWS = 15
 
 
-def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
-    """Return the footer for some scopes."""
+def footer_items(scopes: Iterable[Scope], here: str = "") -> list[FooterItem]:
+    """Return the footer for some scopes.
+
+    Args:
+        scopes: Whose keys work.
+        here: Id of the key that leads to where one is already.
+    """
     wanted = frozenset(scopes)
     is_home = Scope.HOME in wanted
     return [
@@ -50,7 +56,10 @@ def footer_items(scopes: Iterable[Scope]) -> list[FooterItem]:
             is_at_right=entry.id == "pause",
         )
         for entry in KEYS
-        if entry.is_in_footer and entry.scope in wanted and (entry.id != "back" or not is_home)
+        if entry.is_in_footer
+        and entry.scope in wanted
+        and entry.id != here
+        and (entry.id != "back" or not is_home)
     ]
 
 
@@ -65,6 +74,8 @@ class Desk:
     """Runs a command; returns what is wrong with it, or the empty text."""
     complete: Callable[[str], Sequence[str]]
     """Gives the lines that a typed command could become."""
+    follow: Follow
+    """Goes where a line of a detail leads."""
 
 
 class DrawingGuard:
@@ -91,6 +102,8 @@ class LiveScreen(Screen[None]):
     """A full screen that shows the board and is told when it changed."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.EVERYWHERE, Scope.TABLE)
+    HERE: ClassVar[str] = ""
+    """Id of the key that opens this screen."""
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.TABLE)
 
     def __init__(self, desk: Desk) -> None:
@@ -136,7 +149,7 @@ class LiveScreen(Screen[None]):
         with Container(id="body"):
             yield from self.compose_body()
         yield self.typing_line.line
-        yield FooterBar(footer_items(self.SCOPES), id="footer")
+        yield FooterBar(footer_items(self.SCOPES, self.HERE), id="footer")
         yield Static(id="too-small", markup=False)
 
     def on_mount(self) -> None:
@@ -216,11 +229,42 @@ class LiveScreen(Screen[None]):
         """Leave the keys to the command line while it is open: `/` and `:` are text there."""
         return not (self.typing_line.line.is_open and action in FOCUS_MOVERS)
 
-    def open_command_line(self) -> None:
-        """Let the person type a command."""
+    def open_command_line(self, text: str = "") -> None:
+        """Let the person type a command, or finish one that is begun."""
         self._typing_for = self.panel
-        self.typing_line.open_command()
+        self.typing_line.open_command(text)
         self._typing_began()
+
+    @property
+    def finding_key(self) -> str | None:
+        """Key of the finding under the cursor, to be muted."""
+        return None
+
+    def action_mute(self) -> None:
+        """Type why a finding is muted, or show a muted one again."""
+        key = self.finding_key
+        if key is None:
+            text = "move to a finding first: F shows all of them"
+        elif key in self.board.findings.muted:
+            text = self.board.unmute(key) or "no longer muted"
+            self.refresh_board()
+        else:
+            self.open_command_line("mute ")
+            return
+        self.app.notify(text, markup=False)
+
+    def follow_link(self, link: Link | None) -> None:
+        """Go where a line leads, or say why it leads nowhere."""
+        problem = "" if link is None else self.desk.follow(link)
+        if problem:
+            self.app.notify(problem, severity="warning", markup=False)
+
+    def action_show_all(self) -> None:
+        """Show what is out of sight as harmless, or hide it."""
+        if self.panel.toggle_all():
+            self.refresh_board()
+        else:
+            self.app.notify("nothing is out of sight here", markup=False)
 
     def action_arrange(self, how: str) -> None:
         """Sort the focused panel, turn its order round, or show only its faults."""

@@ -94,6 +94,12 @@ class MapsPanel(Panel):
         sections = self._rows.sections(self._maps, self._sort, is_reversed=self._is_reversed)
         self.view.set_sections(sections, self._note)
 
+    def select(self, key: str) -> bool:
+        """Put the cursor on a map, and return whether it is shown."""
+        short = wording.short_map(key)
+        names = (row.key for row in self.view.rows if wording.short_map(row.key) == short)
+        return self.view.select(next(names, key))
+
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return how many maps are full, and how many soon will be."""
         troubles = [map_trouble(usage) for usage in node.facts.maps.value or ()]

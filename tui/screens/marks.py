@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tui.model.findings import FindingSeverity
 from tui.model.node import AgentPhase
 from tui.screens.fleet import NodeStatus
 from tui.screens.severity import Severity
+from tui.screens.verdicts import screen_severity
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone
 
@@ -42,6 +44,17 @@ def severity_mark(severity: Severity | None) -> Span:
     if severity is None:
         return Span(symbols().ok, Tone.OK)
     return Span(severity_symbol(severity), SEVERITY_TONES[severity])
+
+
+def verdict_mark(severity: FindingSeverity) -> Span:
+    """Return the coloured symbol of a verdict."""
+    return severity_mark(screen_severity(severity))
+
+
+def verdict_tone(severity: FindingSeverity) -> Tone:
+    """Return the tone of a verdict's words."""
+    mapped = screen_severity(severity)
+    return Tone.OK if mapped is None else SEVERITY_TONES[mapped]
 
 
 def status_symbol(status: NodeStatus) -> str:

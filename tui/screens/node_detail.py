@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tui.model.agent import AgentStatus
+from tui.model.names import NodeUid
+from tui.model.nextstart import NextStart
 from tui.model.node import AgentPhase, AgentPod
 from tui.model.reading import ReadingState
 from tui.screens import wording
+from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.faults import readings
 from tui.screens.fleet import NodeSummary
 from tui.screens.marks import SEVERITY_TONES, phase_mark, severity_symbol
+from tui.screens.next_start_lines import next_start_lines
 from widgets.detail_lines import DetailLine, empty_line, heading, sentence, value
 from widgets.tones import Span, Tone
 
@@ -23,8 +27,14 @@ _STATE_TONES = {
 }
 
 
-def node_detail(node: NodeSummary, now: float) -> Detail:
-    """Return a node's identity, agent, health, faults and how each section was read."""
+def node_detail(node: NodeSummary, now: float, start: NextStart | None = None) -> Detail:
+    """Return a node's identity, agent, next start, health, faults and how sections were read.
+
+    Args:
+        node: The node.
+        now: What ages are measured at.
+        start: What the agent would read if it started now; None while that is not judged.
+    """
     facts = node.facts
     lines = []
     for fault in node.faults:
@@ -45,6 +55,7 @@ def node_detail(node: NodeSummary, now: float) -> Detail:
     ]
     told = {fault.detail for fault in node.faults}
     lines += _agent_lines(facts.agent, now, told)
+    lines += next_start_lines(start, now)
     if facts.status.value is not None:
         lines += _status_lines(facts.status.value)
     lines += [empty_line(), heading("Sections")]
@@ -52,6 +63,14 @@ def node_detail(node: NodeSummary, now: float) -> Detail:
     if facts.swept_at is not None:
         lines.append(value("last answer", wording.ago(now - facts.swept_at)))
     return Detail(node.name, tuple(lines))
+
+
+def node_detail_of(uid: NodeUid, board: Board) -> Detail | None:
+    """Return a node's detail from the newest facts, or None when it is gone."""
+    node = board.node(uid)
+    if node is None:
+        return None
+    return node_detail(node, board.now, board.snapshot.next_starts.get(uid))
 
 
 def _section_lines(node: NodeSummary) -> list[DetailLine]:

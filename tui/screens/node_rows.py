@@ -20,6 +20,7 @@ from tui.screens.marks import (
 )
 from tui.screens.node_gaps import unread_word
 from tui.screens.severity import Severity
+from tui.screens.verdicts import Issues, Pending
 from widgets.bars import sparkline
 from widgets.grid_rows import GridColumn, GridRow, SortKey
 from widgets.symbols import symbols
@@ -34,12 +35,13 @@ NODE_COLUMNS = (
     GridColumn("status", "", 1, 1),
     GridColumn("node", "NODE", 8, 40, is_flexible=True),
     GridColumn("agent", "AGENT", 10, 13),
-    GridColumn("version", "VERSION", 7, 12, priority=3),
+    GridColumn("version", "VERSION", 7, 12, priority=4),
     GridColumn("kernel", "KERNEL", 8, 18, priority=6),
     GridColumn("worst_map", "WORST MAP", 15, 24, priority=1, sorts_descending=True),
     GridColumn("fill", "FILL", 4, 4, align="right", sorts_descending=True),
     GridColumn("trend", "30 MIN", 6, 6, priority=7, is_sortable=False),
     GridColumn("missing", "MISSING", 7, 9, align="right", sorts_descending=True),
+    GridColumn("pending", "PENDING", 7, 7, priority=3, sorts_descending=True),
     GridColumn("issues", "ISSUES", 6, 12, priority=2, sorts_descending=True),
     GridColumn("age", "AGE", 6, 8, align="right", priority=5, sorts_descending=True),
 )
@@ -96,7 +98,8 @@ def node_row(node: NodeSummary, now: float, stale_seconds: float) -> GridRow:
         Span(short_kernel(facts.node.kernel_release) or symbols().dash, Tone.MUTED),
         *_map_cells(node),
         missing_cell(node),
-        issues_cell(node),
+        pending_cell(node.pending),
+        issues_cell(node.issues),
         _age_cell(swept, facts.swept_at is not None and now - facts.swept_at > stale_seconds),
     )
     return GridRow(
@@ -118,7 +121,8 @@ def _sort_keys(node: NodeSummary) -> dict[str, SortKey]:
         "agent": None if started is None else -started,
         "fill": None if worst is None else worst.ratio,
         "missing": None if coverage is None else coverage.missing_frontends,
-        "issues": node.count(Severity.HARM) * 1_000 + node.count(Severity.WARNING),
+        "pending": None if node.pending.count is None else _pending_order(node.pending),
+        "issues": node.issues.active * 1_000 + node.issues.armed,
         "age": None if facts.swept_at is None else -facts.swept_at,
     }
 
@@ -207,11 +211,29 @@ def missing_cell(node: NodeSummary) -> CellText:
     return Span(words, Tone.ERROR if coverage.missing_frontends > 0 else Tone.MUTED)
 
 
-def issues_cell(node: NodeSummary) -> CellText:
-    """Return how many faults of each severity the node has."""
+def _pending_order(pending: Pending) -> int:
+    return (pending.count or 0) + 100_000 * pending.breaks
+
+
+def pending_cell(pending: Pending) -> CellText:
+    """Return how many keys the next agent start would change, and whether that breaks something."""
+    table = symbols()
+    if pending.breaks:
+        number = "" if pending.count is None else f" {wording.count(pending.count)}"
+        return Span(f"{table.armed}{number}", Tone.WARNING)
+    if pending.count is None:
+        return Span(table.unknown, Tone.UNKNOWN)
+    return Span(wording.count(pending.count)) if pending.count else Span(table.dash, Tone.MUTED)
+
+
+def issues_cell(issues: Issues) -> CellText:
+    """Return how many findings and faults of each severity the node has."""
     spans: list[Span] = []
-    for severity in (Severity.HARM, Severity.WARNING, Severity.UNKNOWN):
-        number = node.count(severity)
+    for severity, number in (
+        (Severity.HARM, issues.active),
+        (Severity.WARNING, issues.armed),
+        (Severity.UNKNOWN, issues.unread),
+    ):
         if number:
             gap = " " if spans else ""
             words = f"{gap}{severity_symbol(severity)}{number}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from tui.model.names import NodeUid
+from tui.model.nextstart import NextStart
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.fleet import NodeSummary
@@ -24,6 +28,7 @@ class NodesPanel(GridPanel):
     def __init__(self) -> None:
         super().__init__()
         self._rows = NodeRows()
+        self._next_starts: Mapping[NodeUid, NextStart] = {}
         self.is_settled = False
         """Whether the person moved the cursor; before, it follows the worst node."""
 
@@ -41,6 +46,7 @@ class NodesPanel(GridPanel):
 
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show every node; the chosen one is where the cursor is."""
+        self._next_starts = board.snapshot.next_starts
         rows = self._rows.rows(board.summary.nodes, board.now, board.stale_seconds)
         self.give_rows(rows, nodes_note(board.snapshot))
         if not self.is_settled and self.grid.shown:
@@ -48,4 +54,4 @@ class NodesPanel(GridPanel):
 
     def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
         """Return everything known of the node."""
-        return node_detail(node, now)
+        return node_detail(node, now, self._next_starts.get(node.uid))

@@ -8,6 +8,7 @@ from tui.model.node import AgentPhase
 from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import Snapshot, SourceState
 from tui.screens import wording
+from tui.screens.board import Board
 from tui.screens.fleet import NodeSummary
 from widgets.state_note import NoteKind, StateNote
 
@@ -97,3 +98,18 @@ def log_note(node: NodeSummary | None, now: float) -> StateNote | None:
     started = facts.agent.started_at
     since = "" if started is None else f", {wording.ago(now - started)}"
     return StateNote(NoteKind.EMPTY, f"no line kept since the agent's start{since}")
+
+
+def findings_note(board: Board) -> StateNote | None:
+    """Return what to say above or instead of the findings."""
+    snapshot = board.snapshot
+    health = snapshot.health
+    if not snapshot.nodes:
+        return nodes_note(snapshot)
+    if not snapshot.findings:
+        number = snapshot.unjudged_nodes or len(snapshot.nodes)
+        return StateNote(NoteKind.LOADING, f"judging {wording.counted(number, 'node')}")
+    if health.state is SourceState.LOST and health.last_good_at is not None:
+        age = wording.ago(board.now - health.last_good_at)
+        return StateNote(NoteKind.STALE, f"the API is lost, shown as of {age}")
+    return None

@@ -91,6 +91,18 @@ class Panel(ABC):
     def reverse(self) -> None:
         """Sort the other way round."""
 
+    def toggle_all(self) -> bool:
+        """Show what is out of sight as harmless, or hide it; return whether there is any such."""
+        return False
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on the row that proves something, and return whether it is shown.
+
+        Args:
+            key: As evidence names it: a map's, Service's or feature's, or a log line's number.
+        """
+        return False
+
     def badge(self, node: NodeSummary) -> tuple[Span, ...]:
         """Return what is wrong in the panel, for its tab."""
         return ()
@@ -158,6 +170,10 @@ class GridPanel(Panel):
         """The row under the cursor."""
         row = self.grid.highlighted
         return None if row is None else row.key
+
+    def select(self, key: str) -> bool:
+        """Put the cursor on a row, and return whether it is shown."""
+        return self.grid.select(key)
 
     def give_rows(self, rows: Sequence[GridRow], note: StateNote | None = None) -> None:
         """Show rows; the same list with the same note costs nothing."""

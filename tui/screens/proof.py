@@ -125,8 +125,8 @@ def _module_command(module: str, words: list[str]) -> str:
     return f"grep -w {module} /proc/modules"
 
 
-def finding_commands(node: NodeSummary, fault: Fault) -> list[str]:
-    """Return what proves a finding."""
+def fault_commands(node: NodeSummary, fault: Fault) -> list[str]:
+    """Return what proves a plain fault."""
     lines: list[str] = []
     if fault.subject is Subject.MAPS:
         usages = node.facts.maps.value or ()

@@ -18,3 +18,5 @@ class AppSettings:
     """A theme of Textual."""
     is_ascii: bool | None = None
     """Whether to draw ASCII only; None asks the terminal."""
+    state: Path | None = None
+    """Folder of what outlives a run, such as muted findings; None keeps it in memory."""

@@ -34,9 +34,10 @@ class TypingLine:
         self._target = panel
         self.line.open("/", self.filter_of(panel), hint=FILTER_HINT)
 
-    def open_command(self) -> None:
-        """Let the person type a command."""
-        self.line.open(":", hint="svc node filter sort count help quit", completer=self.complete)
+    def open_command(self, text: str = "") -> None:
+        """Let the person type a command, or finish one that is begun."""
+        hint = "" if text else "svc node findings timeline filter sort help quit"
+        self.line.open(":", text, hint=hint, completer=self.complete)
 
     def typed(self, prefix: str, text: str) -> None:
         """Follow what is typed."""
