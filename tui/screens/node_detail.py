@@ -55,9 +55,9 @@ def node_detail(node: NodeSummary, now: float, start: NextStart | None = None) -
     ]
     told = {fault.detail for fault in node.faults}
     lines += _agent_lines(facts.agent, now, told)
-    lines += next_start_lines(start, now)
     if facts.status.value is not None:
         lines += _status_lines(facts.status.value)
+    lines += next_start_lines(start, now)
     lines += [empty_line(), heading("Sections")]
     lines += _section_lines(node)
     if facts.swept_at is not None:
