@@ -139,9 +139,7 @@ def says_full(entry: LogEntry) -> bool:
 def _logged(view: NodeView) -> Mapping[str, list[LogEntry]]:
     """Return explained lines by the map that they name, newest first; else by its family's key."""
     found: dict[str, list[LogEntry]] = {}
-    for entry in reversed(view.log):
-        if not entry.meaning:
-            continue
+    for entry in view.explained:
         for name in _maps_named(entry):
             found.setdefault(name, []).append(entry)
     return MappingProxyType(found)

@@ -129,7 +129,7 @@ def _has_node_port(view: NodeView) -> bool | None:
 def _with_iptables(view: NodeView, evidence: tuple[Evidence, ...]) -> Verdict:
     proxy = view.kpr
     mode = str(proxy.node_port.mode).lower() if proxy is not None and proxy.node_port else ""
-    services = [one for one in view.cluster.services.values() if _is_external(one)]
+    services = view.cluster.external_services
     if mode:
         text = f"NodePort in BPF is on, mode {mode}"
         evidence = (*evidence, view.evidence(view.facts.status, text))
@@ -156,14 +156,6 @@ def _with_iptables(view: NodeView, evidence: tuple[Evidence, ...]) -> Verdict:
         " IP can meet it: collisions can't be seen, only be ruled out",
         evidence=(*evidence, proof),
         objects=tuple(_object(one) for one in services[:_OBJECTS]),
-    )
-
-
-def _is_external(service: Service) -> bool:
-    return (
-        service.type in ("NodePort", "LoadBalancer")
-        or bool(service.external_ips)
-        or any(port.node_port for port in service.ports)
     )
 
 
