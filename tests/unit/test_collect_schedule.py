@@ -381,3 +381,21 @@ def test_a_costly_dump_is_repeated_less_often() -> None:
         rig.skip(13.0)
         dumps += sum(set(DUMP) <= set(turn.probes) for turn in rig.turns(seconds=0.1))
     assert dumps == 1
+
+
+def test_a_dump_that_asks_for_another_one_gets_it() -> None:
+    rig = Rig(1, is_once=True)
+    turns = rig.turns()
+    assert any("services4" in turn.probes for turn in turns)
+    rig.schedule.refresh()
+    rig.schedule.want_dump(agent(0).uid)
+    turn = rig.schedule.next_turn()
+    assert turn is not None
+    assert "services4" in turn.probes
+    # The sweep asks while the answer is read, before the exec is noted as finished.
+    rig.schedule.want_dump(agent(0).uid)
+    rig.schedule.finished(turn, 0.1, ())
+    assert rig.schedule.unread_count == 1
+    (again,) = rig.turns()
+    assert "services4" in again.probes
+    assert rig.schedule.unread_count == 0

@@ -213,8 +213,7 @@ class Schedule:
         is_looked_at = visits.agent.uid in self._focus.nodes
         due = visits.due_probes(now, self.interval_seconds, is_looked_at=is_looked_at)
         turn = Turn(visits.agent, due)
-        visits.last_started_at = now
-        visits.is_in_flight = True
+        visits.begin(turn.probes, now)
         return turn
 
     def seconds_until_due(self) -> float:
@@ -242,7 +241,7 @@ class Schedule:
         self._in_sweep.discard(uid)
         visits = self._visits.get(uid)
         if visits is not None and failed is None:
-            visits.failures += 1
+            visits.note_failure(turn)
             self._back_off(visits, visits.failures)
         elif visits is not None and failed is not None:
             if not turn.is_first_reading:

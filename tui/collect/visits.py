@@ -193,6 +193,19 @@ class Visits:
             longest = max(longest, DUMP_SWEEPS * sweep_interval_seconds)
         return self._last_dump_at + longest
 
+    def begin(self, probes: tuple[str, ...], now: float) -> None:
+        """Note that an exec is under way; its own answer may ask for another dump."""
+        self.last_started_at = now
+        self.is_in_flight = True
+        if frozenset(DUMP).issubset(probes):
+            self.wants_dump = False
+
+    def note_failure(self, turn: Turn) -> None:
+        """Note an exec that brought nothing."""
+        self.failures += 1
+        if frozenset(DUMP).issubset(turn.probes):
+            self.wants_dump = True
+
     def note_answer(self, turn: Turn, now: float, seconds: float, failed: Collection[str]) -> None:
         """Note which probes were answered."""
         self.is_in_flight = False
@@ -203,7 +216,6 @@ class Visits:
         if asked.issuperset(DUMP):
             self._last_dump_at = now
             self._dump_seconds = seconds
-            self.wants_dump = False
         if turn.agent.boot_id == self.agent.boot_id and not asked.isdisjoint(HOST):
             self._host_asked_at = MappingProxyType(
                 {**self._host_asked_at, **dict.fromkeys(asked & HOST, now)}
