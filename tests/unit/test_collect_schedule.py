@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 import pytest
 
-from tests.unit.collect_clock import VirtualClock
+from tests.unit.schedule_rig import Rig, agent, uids
 from tui.cilium.probes import exec_argv
 from tui.cluster.exec import command_query
 from tui.collect.focus import Focus
-from tui.collect.schedule import Schedule
-from tui.collect.visits import BOOT, CHEAP, DUMP, DUMP_IPV6, HOST, START, Answering, Turn
-from tui.model.names import ContainerId, NodeUid
+from tui.collect.visits import BOOT, CHEAP, DUMP, DUMP_IPV6, HOST, START
+from tui.model.names import NodeUid
 
 EVERYTHING = {*CHEAP, *DUMP, *START, *BOOT}
-
-
-def agent(number: int, container: str = "c1", boot: str = "b1") -> Answering:
-    return Answering(NodeUid(f"n{number:03}"), ContainerId(container), boot)
-
-
-class Rig:
-    """A schedule with agents that answer at once."""
-
-    def __init__(
-        self,
-        nodes: int,
-        interval: float | None = None,
-        slots: int = 8,
-        *,
-        is_once: bool = False,
-    ) -> None:
-        self.clock = VirtualClock()
-        self.schedule = Schedule(self.clock, interval, slots, is_once=is_once)
-        for number in range(nodes):
-            self.schedule.put(agent(number))
-
-    def turns(self, failed: Collection[str] | None = (), seconds: float = 0.0) -> list[Turn]:
-        """Run all that is due now, one after the other."""
-        return list(self._turns(failed, seconds))
-
-    def _turns(self, failed: Collection[str] | None, seconds: float) -> Iterator[Turn]:
-        while (turn := self.schedule.next_turn()) is not None:
-            self.schedule.finished(turn, seconds, failed)
-            yield turn
-
-    def skip(self, seconds: float) -> None:
-        self.clock.now += seconds
-
-
-def uids(turns: list[Turn]) -> list[str]:
-    return [turn.agent.uid for turn in turns]
 
 
 def test_all_nodes_are_seen_cheaply_before_any_is_asked_for_more() -> None:
@@ -91,78 +52,6 @@ def test_a_sweep_asks_only_the_cheap_ones_and_dumps_each_minute() -> None:
     dumps = [turn for turn in asked if set(DUMP) <= set(turn.probes)]
     assert len(dumps) == 2
     assert all(set(turn.probes) <= {*CHEAP, *DUMP, *HOST} for turn in asked)
-
-
-def host_reads(rig: Rig, rounds: int) -> dict[str, int]:
-    """Run sweeps and count how often each part of the host's facts was asked."""
-    asked: list[str] = []
-    for _ in range(rounds):
-        rig.skip(10.6)
-        asked += [name for turn in rig.turns() for name in turn.probes]
-    return {name: asked.count(name) for name in sorted(HOST)}
-
-
-def test_what_the_host_uses_is_read_without_an_exec_of_its_own() -> None:
-    alone, rig = Rig(1), Rig(1)
-    rig.turns()
-    alone.turns()
-    rig.schedule.note_host_probes(NodeUid("n000"), HOST)
-    alone.schedule.note_host_probes(NodeUid("n000"), frozenset())
-    # An hour: each minute the clients, each five minutes the dearer ones.
-    reads = host_reads(rig, 340)
-    assert 55 <= reads["clients"] <= 60
-    assert 11 <= reads["sockets"] <= 12
-    assert 11 <= reads["neighbors"] <= 12
-    assert host_reads(alone, 340) == dict.fromkeys(sorted(HOST), 0)
-    assert rig.schedule.sweeps_done == alone.schedule.sweeps_done
-
-
-def test_clients_and_sockets_fit_the_visit_of_a_dump() -> None:
-    rig = Rig(1)
-    rig.turns()
-    rig.skip(600.0)
-    (turn,) = rig.turns()
-    assert {*turn.probes} == {*CHEAP, *DUMP, "clients", "sockets"}
-
-
-def test_neighbors_are_asked_only_where_the_release_calls_for_it() -> None:
-    rig = Rig(1)
-    rig.turns()
-    assert host_reads(rig, 60)["neighbors"] == 0
-    rig.schedule.note_host_probes(NodeUid("n000"), HOST)
-    assert host_reads(rig, 60)["neighbors"] == 3
-
-
-def test_the_node_somebody_looks_at_is_read_each_minute() -> None:
-    rig = Rig(1)
-    rig.turns()
-    rig.schedule.note_host_probes(NodeUid("n000"), HOST)
-    rig.schedule.focus(Focus(NodeUid("n000"), frozenset()))
-    reads = host_reads(rig, 58)
-    assert all(9 <= count <= 11 for count in reads.values()), reads
-
-
-def test_another_boot_is_read_again_at_once() -> None:
-    rig = Rig(1)
-    rig.turns()
-    assert host_reads(rig, 10)["sockets"] == 1
-    rig.schedule.put(agent(0, container="c2"))
-    assert not {"sockets"} & {name for turn in rig.turns() for name in turn.probes}
-    rig.schedule.put(agent(0, container="c3", boot="b2"))
-    rig.turns()
-    rig.skip(10.6)
-    assert "sockets" in rig.turns()[0].probes
-
-
-def test_one_judgement_of_the_cluster_waits_for_what_the_hosts_use() -> None:
-    rig = Rig(2, is_once=True)
-    for number in range(2):
-        rig.schedule.note_host_probes(agent(number).uid, HOST)
-    turns = rig.turns()
-    for number in range(2):
-        asked = {name for turn in turns if turn.agent == agent(number) for name in turn.probes}
-        assert asked == EVERYTHING | HOST
-    assert rig.schedule.unread_count == 0
 
 
 def test_the_chosen_node_goes_first_then_the_marked_ones() -> None:

@@ -10,6 +10,7 @@ from tests.unit.probe_shells import SHELLS, Container, dump_json, make_container
 from tui.cilium.dumps import decode_count, decode_dump
 from tui.cilium.frames import parse_frames
 from tui.cilium.probes import exec_argv, new_nonce
+from tui.cilium.sockets import parse_sockets
 
 PIN = "cilium_lb4_services_v2"
 ENTRIES = 65_536
@@ -57,6 +58,19 @@ def test_a_full_map_is_reduced_in_bounded_memory(container: Container, missing: 
     )
     # What crosses the network: 12.8 MB of JSON as rows, squeezed where gzip is there.
     assert len(frames["services4"].stdout) < (3_400_000 if "gzip" in missing else 1_200_000)
+
+
+def test_many_sockets_are_reduced_in_bounded_memory(container: Container) -> None:
+    title = b"   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+    row = "%5d: 0100007F:A000 %08X:%04X 01 00000000:00000000 00:00000000 00000000 0 0 1 2\n"
+    rows = "".join(row % (n, 0x0A000000 + n, n % 60_000 + 1) for n in range(ENTRIES))
+    container.file("/proc/net/udp", title + rows.encode())
+    nonce = new_nonce()
+    _, out, err = limited(container, exec_argv(nonce, ["sockets"]))
+    frame = parse_frames(nonce, out, err)["sockets"]
+    assert frame.exit_code == 0, err
+    found = parse_sockets(frame.stdout)
+    assert (len(found.peers), found.is_truncated) == (200, True)
 
 
 def test_the_limit_stops_a_reduction_that_holds_the_line(

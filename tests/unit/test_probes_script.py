@@ -326,9 +326,10 @@ def test_only_harmless_commands_reach_the_agent_and_the_kernel(container: Contai
         *(f"cilium_lb{f}_{m}" for f in "46" for m in ("services_v2", "backends_v3")), "cilium_lxc"
     )
     log = container.path / "log"
-    for name in ("cilium", "cilium-dbg", "bpftool"):
+    for name in ("cilium", "cilium-dbg", "bpftool", "ip", "nsenter", "dmesg"):
         container.stub(name, f'echo "{name} $*" >>{log}; echo "[]"')
     container.file("/run/cilium/cgroupv2/x")
+    container.file("/var/run/cilium/netns/cni-1")
     container.run(*(f"{name}cilium_lxc" if name.endswith("=") else name for name in PROBES))
     root = str(container.root)
     sent = {
@@ -347,6 +348,11 @@ def test_only_harmless_commands_reach_the_agent_and_the_kernel(container: Contai
         "bpftool -j map dump pinned P",
         "bpftool -j cgroup tree /run/cilium/cgroupv2",
         "bpftool -j feature probe kernel",
+        "ip -o neigh",
+        "ip -o route show default",
+        "ip -o -6 route show default",
+        "nsenter --net=/var/run/cilium/netns/cni-1 cat /proc/net/udp /proc/net/udp6",
+        "dmesg ",
     }
 
 
