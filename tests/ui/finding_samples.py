@@ -254,6 +254,10 @@ def grouped(verdicts: Iterable[Verdict]) -> tuple[Finding, ...]:
 def with_verdicts(snapshot: Snapshot, verdicts: dict[NodeUid, tuple[Verdict, ...]]) -> Snapshot:
     """Return a snapshot with verdicts and the findings they make."""
     findings = grouped(one for said in verdicts.values() for one in said)
+    verdicts = {
+        node: tuple(sorted(said, key=lambda one: one.severity.rank))
+        for node, said in verdicts.items()
+    }
     return replace(snapshot, verdicts=verdicts, findings=findings)
 
 

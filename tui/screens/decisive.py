@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from tui.checks.causes import decisive
 from tui.model.cluster import CiliumConfigMap
 from tui.model.snapshot import Snapshot
+from tui.model.timeline import ChangeKind
 from tui.screens import wording
-from tui.screens.faults import Fault
 from tui.screens.fleet import NodeStatus, NodeSummary
 from tui.screens.severity import Severity
+from tui.screens.verdicts import screen_severity, uncovered, verdict_key
 from widgets.symbols import symbols
 
 RECENT_CHANGE_SECONDS = 86_400.0
@@ -28,34 +30,79 @@ class Part:
     """The highest is shortened first, and left out first; 0 stays."""
 
 
-def decisive_parts(nodes: Sequence[NodeSummary], snapshot: Snapshot) -> tuple[Part, ...]:
-    """Return the worst node's worst faults and what changed lately.
+def decisive_parts(
+    nodes: Sequence[NodeSummary], snapshot: Snapshot, muted: Collection[str] = ()
+) -> tuple[Part, ...]:
+    """Return what is worst on the worst node, and what explains it.
 
     Args:
         nodes: Worst first.
-        snapshot: Gives the moment and the last write of the configuration.
+        snapshot: Gives the moment, the findings and the changes.
+        muted: Keys of findings that are not told.
     """
     if not nodes or nodes[0].status not in (NodeStatus.HARM, NodeStatus.WARNING):
         return ()
     worst = nodes[0]
-    loud = [fault for fault in worst.faults if fault.severity is worst.faults[0].severity]
+    loud = _loud_words(worst, snapshot, muted)
+    if not loud:
+        return ()
     first, name = loud[0], wording.cut(worst.name, 60)
-    parts = [Part(f"{name}: {first.title}", f"{name}: {first.short or first.title}", 0)]
-    cause = next((fault for fault in loud if fault.subject is not first.subject), None)
-    if cause is not None:
-        parts.append(Part(cause.title, cause.short or cause.title, 1))
+    parts = [Part(f"{name}: {first.whole}", f"{name}: {first.short}", 0)]
+    parts += loud[1:2]
     others = sum(1 for node in nodes[1:] if node.status is worst.status)
     if others:
         state = "broken" if worst.status is NodeStatus.HARM else "in danger"
         whole = f"{wording.counted(others, 'more node')} {state}"
         parts.append(Part(whole, f"+{wording.counted(others, 'node')}", 2))
-    return (*parts, *_recent_changes(worst, snapshot, first))
+    return (*parts, *_changes(worst, snapshot))
 
 
-def _recent_changes(worst: NodeSummary, snapshot: Snapshot, first: Fault) -> list[Part]:
+def _loud_words(node: NodeSummary, snapshot: Snapshot, muted: Collection[str]) -> list[Part]:
+    """Return what is as bad as the node's status: its faults, whose words are short, or verdicts.
+
+    Of faults that one panel proves, the first is enough.
+    """
+    said = snapshot.verdicts.get(node.uid, ())
+    hushed = [one for one in said if verdict_key(one) in muted]
+    severity = Severity.HARM if node.status is NodeStatus.HARM else Severity.WARNING
+    told: dict[str, Part] = {}
+    for fault in uncovered(node.faults, hushed):
+        if fault.severity is severity:
+            part = Part(fault.title, fault.short or fault.title, 1)
+            told.setdefault(fault.subject.value, part)
+    for one in said if not told else ():
+        if screen_severity(one.severity) is severity and verdict_key(one) not in muted:
+            told.setdefault(one.check_id, Part(wording.cut(one.summary, 160), one.check_id, 1))
+    return list(told.values())
+
+
+def _changes(worst: NodeSummary, snapshot: Snapshot) -> list[Part]:
+    """Return the change that explains what is ACTIVE, or the last one, and the agent's start."""
+    explaining = _explaining_change(snapshot)
+    recent = _recent_changes(worst, snapshot)
+    return [*explaining, *(part for part in recent if not explaining or part.priority == 4)]
+
+
+def _explaining_change(snapshot: Snapshot) -> list[Part]:
+    """Return the change that explains what is ACTIVE, where the checks know one."""
+    change = decisive(snapshot)
+    if change is None or change.kind is ChangeKind.AGENT:
+        return []
+    since = snapshot.taken_at - change.at
+    short = f"{change.kind.value} by {wording.cut(change.who, 30)}" if change.who else change.kind
+    return [
+        Part(
+            f"{wording.cut(change.text, 120)}, {wording.ago(since)}",
+            f"{short} {wording.age(since)}",
+            3,
+        )
+    ]
+
+
+def _recent_changes(worst: NodeSummary, snapshot: Snapshot) -> list[Part]:
     changes = []
     config = snapshot.cluster.config_map.value or CiliumConfigMap({})
-    if config.writes and first.severity is Severity.HARM:
+    if config.writes and worst.status is NodeStatus.HARM:
         since = snapshot.taken_at - config.writes[0].at
         if since <= RECENT_CHANGE_SECONDS:
             writer = wording.cut(config.writes[0].manager, 30)

@@ -80,6 +80,8 @@ class FleetSummary:
     active: int | None = None
     """Findings, the muted ones left out; None while nothing is judged."""
     armed: int = 0
+    muted: frozenset[str] = frozenset()
+    """Keys of findings that count nowhere."""
 
 
 def summarise_node(
@@ -255,14 +257,14 @@ class Fleet:
 
 
 def _with_findings(
-    summary: FleetSummary, findings: Sequence[Finding], muted: Collection[str]
+    summary: FleetSummary, findings: Sequence[Finding], muted: frozenset[str]
 ) -> FleetSummary:
     loud = [f.severity for f in findings if f.severity in LOUD and f.key not in muted]
     active = loud.count(FindingSeverity.ACTIVE) if findings else None
     armed = loud.count(FindingSeverity.ARMED)
-    if (summary.active, summary.armed) == (active, armed):
+    if (summary.active, summary.armed, summary.muted) == (active, armed, muted):
         return summary
-    return replace(summary, active=active, armed=armed)
+    return replace(summary, active=active, armed=armed, muted=muted)
 
 
 def _summarise(nodes: tuple[NodeSummary, ...]) -> FleetSummary:

@@ -172,7 +172,7 @@ def headline(
     snapshot: Snapshot, fleet: FleetSummary, now: float, columns: int = 160
 ) -> tuple[Span, ...]:
     """Return the second line: a source in trouble first, else what is broken, unread or near it."""
-    parts = decisive_parts(fleet.nodes, snapshot)
+    parts = decisive_parts(fleet.nodes, snapshot, fleet.muted)
     is_broken = bool(parts) and fleet.nodes[0].status is NodeStatus.HARM
     trouble = source_trouble(snapshot, now)
     if trouble:
