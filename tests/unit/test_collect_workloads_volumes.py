@@ -90,7 +90,8 @@ def test_where_a_ceph_driver_is_looked_for() -> None:
     assert book.clusters["a"].namespaces == ("rook-ceph", "ceph-secrets")
     assert book.clusters["b"].namespaces == ()
     assert book.volumes["a"].kind is VolumeKind.RBD
-    book.resolve({"rook": (clean("10.96.0.5"),)}, "nobody knows it")
+    for name in book.clusters:
+        book.resolve(name, {"rook": (clean("10.96.0.5"),)}, "nobody knows it")
     assert book.volumes["a"].servers == ("10.96.0.5",)
     assert book.volumes["a"].reason == ""
     assert book.volumes["b"].servers == ()

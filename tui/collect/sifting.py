@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -116,11 +116,17 @@ class Sifter:
         async with aclosing(pages):
             async for page in pages:
                 skipped += page.skipped
-                for number, item in enumerate(page.items):
+                async for item in in_turns(page.items):
                     take(kept, item)
-                    if number % SLICE == SLICE - 1:
-                        await asyncio.sleep(0)
         return kept, skipped
+
+
+async def in_turns(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    """Yield the items, and let other tasks run after every few of them."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
 
 
 def unread(error: ClusterError, previous: Reading[T]) -> Reading[T]:

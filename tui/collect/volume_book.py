@@ -89,7 +89,7 @@ class VolumeBook:
         """Yield the uses by pods of claims that are such volumes."""
         for claim, volume in self.by_claim.items():
             for use in claims.get(claim, ()):
-                yield replace(use, volume=volume)
+                yield VolumeUse(volume, use.node_name, use.pod)
 
     def mattering(self, uses: Iterable[VolumeUse]) -> Iterator[NetworkVolume]:
         """Yield the volumes that are bound or in use: no others are mounted anywhere."""
@@ -110,16 +110,17 @@ class VolumeBook:
             return None
         return VolumeUse(volume, NodeName(shared_text(item.spec.node_name)))
 
-    def resolve(self, monitors: Mapping[str, tuple[CleanText, ...]], reason: str) -> None:
-        """Put in the monitors of each Ceph cluster; those not found get the reason."""
-        for name, cluster in self.clusters.items():
-            found = monitors.get(cluster.cluster_id)
-            volume = self.volumes[name]
-            if found:
-                self.volumes[name] = replace(volume, servers=found)
-            else:
-                why = clean(f"the monitors of clusterID {cluster.cluster_id}: {reason}")
-                self.volumes[name] = replace(volume, reason=why)
+    def resolve(
+        self, name: str, monitors: Mapping[str, tuple[CleanText, ...]], reason: str
+    ) -> None:
+        """Put in the monitors of a Ceph volume; where they were not found, the reason."""
+        cluster, volume = self.clusters[name], self.volumes[name]
+        found = monitors.get(cluster.cluster_id)
+        if found:
+            self.volumes[name] = replace(volume, servers=found)
+        else:
+            why = shared_text(f"the monitors of clusterID {cluster.cluster_id}: {reason}")
+            self.volumes[name] = replace(volume, reason=why)
 
 
 def inline_volume(pod: CleanText, volume: PodVolume) -> NetworkVolume | None:

@@ -13,7 +13,7 @@ from tui.collect.ceph_monitors import read_monitors
 from tui.collect.cluster_book import ClusterBook, unseen
 from tui.collect.mount_book import MountBook
 from tui.collect.shared import Shared
-from tui.collect.sifting import Lists, LongList, Sifter, unread
+from tui.collect.sifting import Lists, LongList, Sifter, in_turns, unread
 from tui.collect.unmirrored import read_unmirrored
 from tui.collect.volume_book import VolumeBook
 from tui.collect.wants import NOT_LISTED, WantKeeper
@@ -120,10 +120,12 @@ class WorkloadReader:
         found = await self._sifter.sift(VOLUMES, PersistentVolume, VolumeBook, VolumeBook.take)
         if isinstance(found, ClusterError):
             return VolumeBook(), [], found.message
-        uses = list(found.uses_of(pods.claims))
+        uses = [use async for use in in_turns(found.uses_of(pods.claims))]
         reason = await self._read_attachments(found, uses)
         if found.clusters:
-            found.resolve(*await read_monitors(self._session, found.clusters.values()))
+            monitors, why = await read_monitors(self._session, found.clusters.values())
+            async for name in in_turns(found.clusters):
+                found.resolve(name, monitors, why)
         return found, uses, reason
 
     async def _read_attachments(self, volumes: VolumeBook, uses: list[VolumeUse]) -> CleanText:
