@@ -109,9 +109,8 @@ def answer_sockets(node: SimNode, agent: Agent, context: Context) -> Answer:
 
 
 def _remotes(node: SimNode, spaces: list[str]) -> Iterator[str]:
-    if not node.host.udp_peers:
-        return
-    for space in spaces:
+    used = {peer.namespace for peer in node.host.udp_peers}
+    for space in (name for name in spaces if name in used):
         for family in (4, 6):
             table = hostfiles.udp_table(node.host.udp_peers, space, family)
             for line in table.splitlines()[1:]:
