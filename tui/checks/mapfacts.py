@@ -128,6 +128,21 @@ def map_facts(view: NodeView) -> tuple[MapFacts, ...]:
     return tuple(found)
 
 
+def of_running_agent(view: NodeView, *meanings: str) -> tuple[LogEntry, ...]:
+    """Return the explained lines of the agent that runs now, newest first; all without ids.
+
+    What an earlier container said of maps or kernel need not hold any more: its next start may
+    have made them anew.
+    """
+    agent = view.facts.agent
+    running = agent.container_id if agent is not None else ""
+    return tuple(
+        entry
+        for entry in (view.logged(*meanings) if meanings else view.explained)
+        if not entry.is_previous and (not running or entry.container_id == running)
+    )
+
+
 def says_full(entry: LogEntry) -> bool:
     """Tell whether a line says that a hash map is full."""
     line = entry.line
@@ -139,7 +154,7 @@ def says_full(entry: LogEntry) -> bool:
 def _logged(view: NodeView) -> Mapping[str, list[LogEntry]]:
     """Return explained lines by the map that they name, newest first; else by its family's key."""
     found: dict[str, list[LogEntry]] = {}
-    for entry in view.explained:
+    for entry in of_running_agent(view):
         for name in _maps_named(entry):
             found.setdefault(name, []).append(entry)
     return MappingProxyType(found)
