@@ -181,7 +181,7 @@ def test_agents_follow_a_change_of_services_within_two_seconds() -> None:
 
 
 def test_a_restart_reads_config_and_node_overrides_that_match() -> None:
-    rig = Rig("healthy")
+    rig = Rig("mixed")
     new = next(node for node in rig.fleet.nodes if node.group == "new")
     old = next(node for node in rig.fleet.nodes if node.group == "old")
     override = {

@@ -58,6 +58,15 @@ _CONFIG_KEYS: Mapping[str, str] = {
     "prometheus-serve-addr": "PrometheusServeAddr",
     "tunnel": "Tunnel",
     "ipam": "IPAM",
+    "bpf-map-dynamic-size-ratio": "BPFMapsDynamicSizeRatio",
+    "cluster-id": "ClusterID",
+    "enable-ipv4": "EnableIPv4",
+    "enable-ipv6": "EnableIPv6",
+    "enable-l2-neigh-discovery": "EnableL2NeighDiscovery",
+    "enable-runtime-device-detection": "EnableRuntimeDeviceDetection",
+    "enable-sctp": "EnableSCTP",
+    "prometheus-serve-addr": "PrometheusServeAddr",
+    "routing-mode": "RoutingMode",
 }
 """The keys of the ConfigMap as `config -a` spells them (pkg/option.DaemonConfig)."""
 
@@ -172,6 +181,8 @@ def _typed(value: str, like: object) -> object:
         return value.lower() == "true"
     if isinstance(like, int):
         return int(value) if value.isdigit() else like
+    if isinstance(like, float):
+        return float(value)
     return value
 
 

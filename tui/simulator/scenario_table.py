@@ -52,15 +52,14 @@ _HELM = ConfigWrite("helm", 90 * DAY, tuple(_BASE))
 
 _HEALTHY = Scenario(
     name="healthy",
-    summary="Three nodes on three releases; nothing is wrong.",
+    summary="Three nodes on two releases; nothing is wrong.",
     kubernetes_version="v1.31.4",
     groups=(
         NodeGroup("new", 1, "1.19.4", "6.12.9+deb13-amd64", agent_age_seconds=6 * DAY),
-        NodeGroup("main", 1, "1.17.5", "6.8.0-45-generic", "cilium-main"),
-        NodeGroup("old", 1, "1.11.7", "6.8.0-45-generic", "cilium-old", config=_STRICT),
+        NodeGroup("main", 2, "1.17.5", "6.8.0-45-generic", "cilium-main"),
     ),
     services=ServiceLoad(30, node_ports=3, load_balancers=1, with_affinity=2, udp=2),
-    config=_BASE,
+    config={**_BASE, "enable-l2-neigh-discovery": "false"},
     config_writes=(_HELM,),
     noise_lines_per_hour=4.0,
 )
@@ -129,7 +128,13 @@ _MIXED = Scenario(
             labels={"example.com/ingress": "dsr"},
         ),
         NodeGroup(
-            "new", 2, "1.19.4", "6.12.9+deb13-amd64", "cilium-next", agent_age_seconds=2 * DAY
+            "new",
+            2,
+            "1.19.4",
+            "6.12.9+deb13-amd64",
+            "cilium-next",
+            agent_age_seconds=2 * DAY,
+            labels={"example.com/pool": "next"},
         ),
     ),
     services=ServiceLoad(64, node_ports=5, load_balancers=2, with_affinity=4, udp=4),
@@ -186,9 +191,10 @@ _MIXED = Scenario(
         NodeConfigSeed(
             "ingress-dsr",
             "mid",
-            {"bpf-lb-mode": "dsr", "enable-bpf-masquerade": "false"},
+            {"bpf-lb-mode": "dsr"},
             20 * DAY,
         ),
+        NodeConfigSeed("next-iptables", "new", {"enable-bpf-masquerade": "false"}, 20 * DAY),
         NodeConfigSeed(
             "smaller-maps", "main", {"bpf-lb-map-max": "128"}, 2 * HOUR, offset=2, is_read=False
         ),
