@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from tui.cilium.logcatalogue import meaning_of
+from tui.cilium.logcatalogue import meaning_of, short_form
 from tui.model.cluster import CiliumNodeConfig, ClusterFacts, ConfigWrite, DaemonSetRevision
 from tui.model.logs import LogEntry, LogLevel
 from tui.model.names import NodeName
@@ -134,7 +134,8 @@ def _is_news(facts: NodeFacts, condition: NodeCondition) -> bool:
     if since is None:
         return False
     if not _is_normal(condition):
-        return True
+        # Of a kubelet that went silent every condition is Unknown; Ready tells it once.
+        return condition.type == "Ready" or condition.status != "Unknown"
     is_first = created is not None and since - created < _JOIN_SECONDS
     return condition.type == "Ready" and not is_first
 
@@ -205,7 +206,9 @@ def _condition_words(name: str, condition: NodeCondition) -> tuple[str, str]:
 def _burst_words(name: str, entry: LogEntry) -> tuple[str, str]:
     meaning = meaning_of(entry.meaning) if entry.meaning else None
     message = entry.line.message[:160]
-    told = f"{meaning.short}: {message}" if meaning is not None else message
+    told = message
+    if meaning is not None:
+        told = f"{short_form(entry.line, meaning)}: {message}"
     times = f" ×{entry.count}" if entry.count > 1 else ""
     when = " at agent start" if entry.is_start_burst else ""
     return f"{name}: first{times}{when}: {told}", f"nodes, first: {told}"

@@ -115,7 +115,8 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
 
 def _evidence(view: NodeView, start: NextStart) -> Iterator[Evidence]:
     for reason in start.blockers:
-        yield view.fact(f"would not start: {reason}", proof.source_path(view, proof.CONFIG_MAP))
+        source = proof.source_path(view, proof.named_source(reason))
+        yield view.fact(f"would not start: {reason}", source)
     ordered = sorted(start.maps, key=lambda fit: not _does_not_fit(view, fit))
     yield from proof.fit_evidence(view, ordered[:6])
     yield from proof.pending_evidence(view, start.pending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ _HELM = {
     "bpf-policy-map-max": "bpf.policyMapMax",
     "bpf-neigh-global-max": "bpf.neighMax",
 }
+_NAMED = re.compile(r"[a-z0-9-]+=\S* \(((?:ConfigMap|CiliumNodeConfig|DaemonSet|Node) [^)]+)\)")
 _LOG_MEANINGS = ("L17", "L18", "G1")
 
 
@@ -59,6 +61,12 @@ def pending_evidence(view: NodeView, pending: Sequence[PendingKey]) -> Iterator[
         rest = ", ".join(one.key for one in pending[PENDING_SHOWN:])
         more = len(pending) - PENDING_SHOWN
         yield view.fact(f"{more} more pending: {rest}", "cilium config -a -o json")
+
+
+def named_source(reason: str) -> str:
+    """Return the layer that a blocker's sentence names, behind the value it is about."""
+    found = _NAMED.search(reason)
+    return CONFIG_MAP if found is None else found.group(1)
 
 
 def source_path(view: NodeView, source: str) -> str:
@@ -114,6 +122,14 @@ def setting_of(option: str, value: str) -> ConfigSetting:
     """Return a ConfigMap setting with its Helm value; hidden flags go through `extraConfig`."""
     helm = f"{_HELM[option]}={value}" if option in _HELM else f"extraConfig.{option}={value}"
     return ConfigSetting(option, clean(value, 200), helm)
+
+
+def edit_command(view: NodeView, source: str) -> CleanText:
+    """Return the command that opens the object of a layer in an editor."""
+    namespace = view.cluster.facts.cilium_namespace or "kube-system"
+    kind, _, name = source.partition(" ")
+    place = "" if kind == "Node" else f"-n {namespace} "
+    return clean(f"kubectl {place}edit {kind.lower()} {name.partition(',')[0]}", 400)
 
 
 def patch_command(view: NodeView, source: str, option: str, value: str) -> CleanText:

@@ -73,7 +73,8 @@ def restart_stops(view: NodeView, start: NextStart) -> Remedy:
         settings=tuple(proof.setting_of(one.key, str(one.running)) for one in undo),
         commands=tuple(
             proof.patch_command(view, str(one.source), one.key, str(one.running)) for one in undo
-        ),
+        )
+        or (proof.edit_command(view, proof.named_source(reason)),),
         needs_restart=False,
         interrupts=CleanText("nothing: the running agent does not read it"),
         test=CleanText("ciltop check --only config-drift"),

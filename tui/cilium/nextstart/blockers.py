@@ -104,7 +104,10 @@ def _ipsec(asked: _Asked) -> Iterator[str]:
     if not asked.is_on("enable-ipsec"):
         return
     if asked.is_on("enable-host-firewall"):
-        yield "enable-ipsec with enable-host-firewall: IPSec cannot be used with the host firewall"
+        yield (
+            f"{asked.where('enable-ipsec')} with {asked.where('enable-host-firewall')}: the agent"
+            " ends with `IPSec cannot be used with the host firewall`"
+        )
     if asked.at_least(1, 16) is not False:
         return
     mode = asked.text("kube-proxy-replacement")
@@ -112,7 +115,7 @@ def _ipsec(asked: _Asked) -> Iterator[str]:
     if mode in _ON or is_node_port:
         what = "kube-proxy-replacement" if mode in _ON else "enable-node-port"
         yield (
-            f"enable-ipsec=true with {asked.where(what)}: {asked.release} ends with"
+            f"{asked.where('enable-ipsec')} with {asked.where(what)}: {asked.release} ends with"
             " `IPSec cannot be used with BPF NodePort` (allowed from 1.16)"
         )
 

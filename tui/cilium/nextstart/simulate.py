@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -18,6 +19,7 @@ from tui.model.node import AgentPod, Node
 from tui.safety import CleanText, clean
 
 _RATIO = "bpf-map-dynamic-size-ratio"
+_ASSIGNED = re.compile(r"([a-z0-9-]+)=")
 _DISTRIBUTED = "bpf-distributed-lru"
 _ADJUSTED = frozenset({"bpf-nat-global-max", "bpf-neigh-global-max", "bpf-policy-map-max"})
 """Sizes that the agent caps or clamps: only their maps tell."""
@@ -60,18 +62,30 @@ def next_start(
         unknown += more
     if images.next and images.next_release is None:
         unknown.append(clean(f"the release of {images.next}", 300))
-    fits = _fits(maps, sizing, planned)
+    fits = tuple(_fits(maps, sizing, planned))
     pending += _pending_sizes(maps, sizing, planned, running)
+    stops = dict.fromkeys(blockers(planned, sizing, images, node, cluster))
+    if running is not None and not (images.next or pending or fits):
+        stops = dict.fromkeys(one for one in stops if _is_unproved(one, Running(running)))
     return NextStart(
         pending=tuple(sorted(pending, key=lambda one: one.key)),
-        maps=tuple(fits),
-        blockers=tuple(dict.fromkeys(blockers(planned, sizing, images, node, cluster))),
+        maps=fits,
+        blockers=tuple(stops),
         image_now=images.now,
         image_next=images.next,
         ignored=planned.ignored,
         unknown=tuple(dict.fromkeys(unknown)),
         is_known=running is not None,
     )
+
+
+def _is_unproved(blocker: str, running: Running) -> bool:
+    """Whether the agent that runs does not prove a blocker wrong.
+
+    Where nothing else would be read than what runs, it has started with it; but an option that the
+    release does not print may be new.
+    """
+    return any(running.find(option) is None for option in _ASSIGNED.findall(blocker))
 
 
 def running_sizing(running: EffectiveConfig) -> Sizing:
