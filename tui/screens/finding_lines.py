@@ -24,6 +24,8 @@ from tui.screens.verdicts import LOUD, finding_of, verdict_key
 from widgets.detail_lines import DetailLine, empty_line, heading, raw, sentence, value
 from widgets.tones import Span, Tone
 
+PROOF_FIRST = 6
+"""Pieces of proof that stand above the way out; the rest stands below it."""
 NODES_SHOWN = 8
 OBJECTS_SHOWN = 12
 _UNTESTED = "Programmed state was read; the effect on traffic was not tested. This tests it:"
@@ -55,7 +57,7 @@ def node_verdicts_detail(name: str, verdicts: Sequence[Verdict], board: Board) -
         lines += [empty_line()] if lines else []
         lines.append(heading(finding_title(finding)))
         lines += _head_lines(finding, board)
-        lines += _proof_lines(finding.evidence, board.now, str(place))
+        lines += _proof_lines(finding.evidence[:PROOF_FIRST], board.now, str(place))
         lines += _remedy_lines(finding.remedy)
     return Detail(joined(name, wording.counted(len(loud), "finding")), tuple(lines))
 
@@ -94,8 +96,9 @@ def finding_title(finding: Finding) -> str:
 def _finding_lines(finding: Finding, board: Board, nodes_total: int) -> list[DetailLine]:
     return [
         *_head_lines(finding, board),
-        *_proof_lines(finding.evidence, board.now),
+        *_proof_lines(finding.evidence[:PROOF_FIRST], board.now),
         *_remedy_lines(finding.remedy),
+        *_proof_lines(finding.evidence[PROOF_FIRST:], board.now, first=PROOF_FIRST + 1),
         *_missing_lines(finding.missing),
         *(_node_lines(finding, board) if nodes_total > 1 else ()),
         *_object_lines(finding.objects, finding.objects_total),
@@ -118,20 +121,37 @@ def _head_lines(finding: Finding, board: Board) -> list[DetailLine]:
     return lines
 
 
-def _proof_lines(evidence: Sequence[Evidence], now: float, prefix: str = "") -> list[DetailLine]:
+def _proof_lines(
+    evidence: Sequence[Evidence], now: float, prefix: str = "", first: int = 1
+) -> list[DetailLine]:
+    """Return numbered pieces of proof; of pieces from one source, the last one names it.
+
+    Args:
+        evidence: What is shown.
+        now: Tells today from another day.
+        prefix: Tells these lines from those of another finding on the screen.
+        first: Number of the first piece; those above 1 are the rest of a long proof.
+    """
     if not evidence:
         return []
-    lines = [empty_line(), heading("Proof (enter: go there)")]
-    today = wording.utc_day(now)
-    for number, piece in enumerate(evidence, 1):
+    title = "Proof (enter: go there)" if first == 1 else "More proof"
+    lines = [empty_line(), heading(title)]
+    following = [*(piece.source for piece in evidence[1:]), ""]
+    for number, (piece, next_source) in enumerate(zip(evidence, following, strict=True), first):
         where = wording.cut(piece.node_name or "cluster", 12)
-        when = "        "
-        if piece.at is not None:
-            is_today = wording.utc_day(piece.at) == today
-            when = wording.utc_clock(piece.at) if is_today else wording.utc_minute(piece.at)
+        label = f"{number:>2} {_moment(piece.at, now)} {where}"
+        source = "" if piece.source == next_source else piece.source
         key = Link.to_proof(piece).as_line_key(f"{prefix}.{number}")
-        lines.append(value(f"{number:>2} {when} {where}", piece.text, piece.source, key=key))
+        lines.append(value(label, piece.text, source, key=key))
     return lines
+
+
+def _moment(at: float | None, now: float) -> str:
+    """Return a time of day, with the date where it is not today's."""
+    if at is None:
+        return " " * 8
+    is_today = wording.utc_day(at) == wording.utc_day(now)
+    return wording.utc_clock(at) if is_today else wording.utc_minute(at)
 
 
 def _remedy_lines(remedy: Remedy) -> list[DetailLine]:
