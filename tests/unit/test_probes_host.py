@@ -214,6 +214,7 @@ IP = """case "$*" in
   echo "10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 managed extern_learn  REACHABLE "
   echo "10.0.0.3 dev eth0 lladdr 02:00:00:00:00:03 extern_learn  STALE "
   echo "10.1.0.9 dev eth1 managed extern_learn  FAILED "
+  echo "10.64.0.9 dev lxc1234  FAILED "
   echo "fe80::1 dev eth1  FAILED " ;;
 "-o route show default") echo "default via 10.0.0.1 dev eth0 proto dhcp metric 100 " ;;
 "-o -6 route show default")

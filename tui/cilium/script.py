@@ -232,7 +232,7 @@ sockets() {
   { echo "@ host"
     cat "$R/proc/net/udp" "$R/proc/net/udp6"
     [ -d "$d" ] && have nsenter && echo @ && for p in "$d"/*; do
-      [ -e "$p" ] || break
+      [ -e "$p" ] || continue
       read -r u v </proc/uptime
       [ $((${u%.*} - ${e%.*})) -lt 5 ] || { echo !; break; }
       echo "@ ${p##*/}"
@@ -263,6 +263,7 @@ neighbors() {
   done
   { ip -o neigh && echo "#"; ip -o route show default; ip -o -6 route show default; } | awk '
   /^#/ { o = 1 }
+  $3 ~ /^lxc/ { next }
   /^default/ { for (i = 2; i < NF; i++) if ($i == "dev") print $1, $(i + 1); next }
   / (extern_learn|managed)( |$)/ { a[$3]++ }
   / FAILED/ { f[$3]++; if (m++ < 50) print "failed", $1, $3 }

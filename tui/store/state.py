@@ -170,7 +170,11 @@ class Store:
             return
         changed = replace(facts, node=seen.node, agent=seen.agent)
         if _is_new(facts.node.boot_id, seen.node.boot_id):
-            changed = replace(changed, features=_outdated(facts.features, NODE_REBOOTED))
+            changed = replace(
+                changed,
+                features=_outdated(facts.features, NODE_REBOOTED),
+                host=_outdated(facts.host, NODE_REBOOTED),
+            )
         if has_restarted:
             changed = _restarted(changed)
         self._put(uid, changed)

@@ -49,8 +49,12 @@ def _neigh(node: SimNode, agent: Agent, words: list[str], *, is_json: bool) -> A
     device = words[words.index("dev") + 1] if "dev" in words[:-1] else ""
     found = [one for one in hostfiles.neighbors(node, agent) if device in ("", one.device)]
     if is_json:
-        return Answer(json.dumps(list(map(_as_json, found))).encode() + b"\n", seconds=0.02)
+        return Answer(_compact(list(map(_as_json, found))), seconds=0.02)
     return Answer("".join(map(hostfiles.neighbor_line, found)).encode(), seconds=0.02)
+
+
+def _compact(found: list[dict[str, object]]) -> bytes:
+    return json.dumps(found, separators=(",", ":")).encode() + b"\n"
 
 
 def _as_json(neighbor: SimNeighbor) -> dict[str, object]:
