@@ -64,7 +64,8 @@ class FindingGroups:
             self._dirty[key] = None
         for key, verdicts in new.items():
             self._members.setdefault(key, {})[uid] = verdicts
-            if key[2] in _URGENT or key[2] is FindingSeverity.UNKNOWN or key not in old:
+            is_urgent = key[2] in _URGENT or key[2] is FindingSeverity.UNKNOWN
+            if is_urgent or key not in old or _says_other(old[key], verdicts):
                 self._dirty[key] = None
 
     def put_cluster(self, verdicts: Iterable[Verdict]) -> None:
@@ -96,7 +97,9 @@ class FindingGroups:
         self.findings = tuple(sorted(self._found.values(), key=lambda finding: finding.order))
         known = len(self._changes)
         for subject in subjects:
-            self._note_change(subject, now)
+            # Half of a change would be told as an end and a beginning.
+            if not any((*subject, severity) in self._dirty for severity in _URGENT):
+                self._note_change(subject, now)
         if len(self._changes) != known or known == CHANGES_KEPT:
             self.changes = tuple(self._changes)
 
@@ -183,6 +186,13 @@ def _by_key(verdicts: Iterable[Verdict]) -> dict[GroupKey, list[Verdict]]:
         group = "" if verdict.severity is FindingSeverity.CLEAR else verdict.group
         found.setdefault((verdict.check_id, group, verdict.severity), []).append(verdict)
     return found
+
+
+def _says_other(old: Sequence[Verdict], new: Sequence[Verdict]) -> bool:
+    """Tell whether a node's verdicts read otherwise than before; their proofs age all the time."""
+    return [(one.summary, one.harm, one.objects, one.missing) for one in old] != [
+        (one.summary, one.harm, one.objects, one.missing) for one in new
+    ]
 
 
 def _evidence(worst_first: Sequence[Verdict]) -> tuple[Evidence, ...]:

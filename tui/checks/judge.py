@@ -24,6 +24,9 @@ from tui.safety import CleanText, clean
 
 LOG = logging.getLogger("tui.checks")
 
+GROUPING_SECONDS = 1.0
+"""How often findings are told while nodes are pending all the time: in a cluster that changes."""
+
 _CLUSTER: NodeUid | None = None
 
 
@@ -45,6 +48,8 @@ class Judge:
         self._verdicts: dict[NodeUid, tuple[Verdict, ...]] = {}
         self._next_starts: dict[NodeUid, NextStart] = {}
         self._groups = FindingGroups(self._checks)
+        self._grouped_at = float("-inf")
+        self._is_grouping_due = False
 
     def note(self, nodes: Mapping[NodeUid, NodeFacts], cluster: ClusterFacts) -> None:
         """Take in what is known now; `work` judges what changed of it."""
@@ -55,6 +60,8 @@ class Judge:
         self._nodes = nodes
         for uid in self._verdicts.keys() - nodes.keys():
             self._forget(uid)
+        for gone in [uid for uid in self._pending if uid is not None and uid not in nodes]:
+            del self._pending[gone]
         judged = self._judged
         for uid, facts in nodes.items():
             if judged.get(uid) is not facts:
@@ -80,12 +87,22 @@ class Judge:
         """
         ends_at = self._stopwatch() + budget_seconds
         self._cluster.now = now
+        if self._is_grouping_due:
+            self._is_grouping_due = False
+            is_left = self._group(now, ends_at)
+            if is_left or self._stopwatch() >= ends_at:
+                return True
         while self._pending:
             uid = next(iter(self._pending))
             del self._pending[uid]
             self._judge(uid)
             if self._stopwatch() >= ends_at:
+                self._is_grouping_due = abs(now - self._grouped_at) >= GROUPING_SECONDS
                 return True
+        return self._group(now, ends_at)
+
+    def _group(self, now: float, ends_at: float) -> bool:
+        self._grouped_at = now
         return self._groups.work(now, ends_at, self._stopwatch)
 
     def _judge(self, uid: NodeUid | None) -> None:
