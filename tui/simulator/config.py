@@ -59,13 +59,11 @@ _CONFIG_KEYS: Mapping[str, str] = {
     "tunnel": "Tunnel",
     "ipam": "IPAM",
     "bpf-map-dynamic-size-ratio": "BPFMapsDynamicSizeRatio",
-    "cluster-id": "ClusterID",
     "enable-ipv4": "EnableIPv4",
     "enable-ipv6": "EnableIPv6",
     "enable-l2-neigh-discovery": "EnableL2NeighDiscovery",
     "enable-runtime-device-detection": "EnableRuntimeDeviceDetection",
     "enable-sctp": "EnableSCTP",
-    "prometheus-serve-addr": "PrometheusServeAddr",
     "routing-mode": "RoutingMode",
 }
 """The keys of the ConfigMap as `config -a` spells them (pkg/option.DaemonConfig)."""
