@@ -16,6 +16,7 @@ from tests.unit.store_facts import (
     usage,
     version_report,
 )
+from tui.model.host import HostFacts
 from tui.model.names import NodeUid
 from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import (
@@ -120,11 +121,14 @@ def test_an_answer_of_the_container_before_comes_too_late() -> None:
     assert store.snapshot(0.0).nodes[NODE].version.is_known
 
 
-def test_a_reboot_makes_the_features_unknown_until_read_again() -> None:
-    features = NodeReport(NODE, FIRST, 5.0, features=Reading.known((), origin(5.0)))
-    store = store_with(features)
+def test_a_reboot_makes_features_and_clients_unknown_until_read_again() -> None:
+    features, host = Reading.known((), origin(5.0)), Reading.known(HostFacts(), origin(5.0))
+    store = store_with(NodeReport(NODE, FIRST, 5.0, features=features, host=host))
+    assert store.snapshot(0.0).nodes[NODE].host.is_known
     store.apply(seen(boot_id="boot-2"))
-    assert store.snapshot(0.0).nodes[NODE].features.state is ReadingState.UNKNOWN
+    facts = store.snapshot(0.0).nodes[NODE]
+    assert facts.features.state is ReadingState.UNKNOWN
+    assert facts.host.state is ReadingState.UNKNOWN
 
 
 def test_a_node_that_left_is_gone_with_its_log() -> None:
