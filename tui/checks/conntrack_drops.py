@@ -22,6 +22,7 @@ _SHARED_LOCK_FIXED = (6, 15)
 HURTING_RATE = 1.0
 """Packets a second; TCP sends a rare lost first packet again."""
 _GROUP = "conntrack"
+_MOST_HARM = 1e9
 
 CONTENTION_REMEDY = Remedy(
     now=(
@@ -87,7 +88,7 @@ def judge_contention(view: NodeView, check_id: str, every: Sequence[MapFacts]) -
         ),
         remedy=remedy,
         missing=missing,
-        harm=max(1, int(rate)),
+        harm=max(1, int(min(rate, _MOST_HARM))),
         group=_GROUP,
     )
 

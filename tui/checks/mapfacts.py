@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 from tui.checks.phrases import percent
 from tui.checks.view import NodeView
@@ -109,8 +111,19 @@ class MapFacts:
         return None
 
 
+_KEPT: WeakKeyDictionary[NodeView, tuple[MapFacts, ...]] = WeakKeyDictionary()
+"""Several checks ask for the same node's maps within one judgement."""
+
+
 def map_facts(view: NodeView) -> tuple[MapFacts, ...]:
     """Return all maps of a node, those that break Services when full first."""
+    found = _KEPT.get(view)
+    if found is None:
+        found = _KEPT[view] = _map_facts(view)
+    return found
+
+
+def _map_facts(view: NodeView) -> tuple[MapFacts, ...]:
     metrics = view.facts.metrics.value
     failed = metrics.failed_map_operations if metrics is not None else {}
     logged = _logged(view)
@@ -145,10 +158,16 @@ def of_running_agent(view: NodeView, *meanings: str) -> tuple[LogEntry, ...]:
 
 def says_full(entry: LogEntry) -> bool:
     """Tell whether a line says that a hash map is full."""
-    line = entry.line
-    if entry.meaning in ("M14", "M17"):
-        return True
-    return any(words in line.error or words in line.message for words in _FULL_WORDS)
+    return entry.meaning in ("M14", "M17") or _has_full_words(_text(entry))
+
+
+def _text(entry: LogEntry) -> str:
+    return f"{entry.line.message} {entry.line.error}"
+
+
+@lru_cache(maxsize=4096)
+def _has_full_words(text: str) -> bool:
+    return any(words in text for words in _FULL_WORDS)
 
 
 def _logged(view: NodeView) -> Mapping[str, list[LogEntry]]:
@@ -160,15 +179,17 @@ def _logged(view: NodeView) -> Mapping[str, list[LogEntry]]:
     return MappingProxyType(found)
 
 
-def _maps_named(entry: LogEntry) -> Iterable[str]:
+def _maps_named(entry: LogEntry) -> tuple[str, ...]:
     family = _FAMILY_OF_MEANING.get(entry.meaning)
-    if family is not None:
-        return (family,)
-    text = f"{entry.line.message} {entry.line.error}"
+    return (family,) if family is not None else _pins_in(_text(entry))
+
+
+@lru_cache(maxsize=4096)
+def _pins_in(text: str) -> tuple[str, ...]:
     if _SERVICES_WORDS in text:
         is_v6 = "service entry [" in text
         return (f"cilium_lb{6 if is_v6 else 4}_services_v2",)
-    return dict.fromkeys(_PIN.findall(text))
+    return tuple(dict.fromkeys(_PIN.findall(text)))
 
 
 def count_evidence(view: NodeView, usage: MapUsage) -> Evidence:

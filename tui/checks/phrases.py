@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tui.model.findings import AffectedObject
@@ -20,6 +21,8 @@ def percent(ratio: float) -> str:
 
 def span(seconds: float) -> str:
     """Return a span of time in its greatest unit, such as `35 minutes`."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     for size, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size:
             return counted(int(seconds // size), noun)

@@ -19,9 +19,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
-from tui.checks.view import NodeView
+from tui.checks.mapfacts import of_running_agent
+from tui.checks.view import ClusterView, NodeView
 from tui.model.host import UdpPeer
+from tui.model.logs import LogEntry
 from tui.model.services import FaultKind, Service
 
 _POD_RANGES = ("cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr")
@@ -56,7 +59,8 @@ def stale_peers(view: NodeView) -> tuple[StalePeer, ...]:
     if sockets is None or not sockets.peers:
         return ()
     surplus = dict(_surplus(view))
-    ports = _udp_ports(view.cluster.udp_services)
+    ports = _udp_ports(view.cluster)
+    failed = of_running_agent(view, "S2")
     networks: tuple[Network, ...] | None = None
     found = []
     for peer in sockets.peers:
@@ -67,7 +71,7 @@ def stale_peers(view: NodeView) -> tuple[StalePeer, ...]:
         if _is_known(view, peer.address):
             continue
         service = ports.get(peer.port, "")
-        if _is_logged(view, peer):
+        if failed and _is_logged(failed, peer):
             why = "the agent's log says that sockets to it could not be ended"
             found.append(StalePeer(peer, service, why, is_proved=True))
             continue
@@ -106,11 +110,11 @@ def _is_known(view: NodeView, address: str) -> bool:
     )
 
 
-def _is_logged(view: NodeView, peer: UdpPeer) -> bool:
+def _is_logged(failed: Iterable[LogEntry], peer: UdpPeer) -> bool:
     """Tell whether a line on sockets that could not be ended names this address."""
     host = f"[{peer.address}]" if ":" in peer.address else peer.address
     wanted = f"{host}:{peer.port}"
-    for entry in view.logged("S2"):
+    for entry in failed:
         line = entry.line
         values = [str(value) for _, value in line.fields]
         if any(_names(text, wanted) for text in (line.message, *values)):
@@ -131,11 +135,21 @@ def _names(text: str, wanted: str) -> bool:
     return False
 
 
-def _udp_ports(services: Iterable[Service]) -> Mapping[int, str]:
-    """Return UDP backend ports with a Service that has them.
+_PORTS: WeakKeyDictionary[ClusterView, Mapping[int, str]] = WeakKeyDictionary()
+_NEAR: WeakKeyDictionary[ClusterView, frozenset[Network]] = WeakKeyDictionary()
+"""Worked out once for all nodes of a cluster's facts."""
 
-    The EndpointSlices' own ports where they are known, else a numeric targetPort, else the port.
-    """
+
+def _udp_ports(cluster: ClusterView) -> Mapping[int, str]:
+    """Return UDP backend ports with a Service that has them."""
+    found = _PORTS.get(cluster)
+    if found is None:
+        found = _PORTS[cluster] = _ports_of(cluster.udp_services)
+    return found
+
+
+def _ports_of(services: Iterable[Service]) -> Mapping[int, str]:
+    """Take the EndpointSlices' own ports where they are known, else targetPort, else the port."""
     found: dict[int, str] = {}
     for service in services:
         for port in service.ports:
@@ -166,9 +180,17 @@ def _pod_networks(view: NodeView) -> tuple[Network, ...]:
     if found or ipam is None or ipam.value not in _DEDICATED_IPAM:
         return tuple(found)
     own = _node_network(str(view.facts.node.internal_ip))
-    backends = {one.ip for service in view.cluster.udp_services for one in service.backends}
-    near = {network for ip in backends if (network := _node_network(ip)) is not None}
-    return tuple(network for network in near if network != own)
+    return tuple(network for network in _near(view.cluster) if network != own)
+
+
+def _near(cluster: ClusterView) -> frozenset[Network]:
+    """Return the networks of the UDP Services' backends, as large as one node's pods have."""
+    found = _NEAR.get(cluster)
+    if found is None:
+        backends = {one.ip for service in cluster.udp_services for one in service.backends}
+        networks = (_node_network(ip) for ip in backends)
+        found = _NEAR[cluster] = frozenset(one for one in networks if one is not None)
+    return found
 
 
 def _network(text: str) -> Network | None:
