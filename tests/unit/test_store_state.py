@@ -122,8 +122,10 @@ def test_an_answer_of_the_container_before_comes_too_late() -> None:
 
 
 def test_a_reboot_makes_features_and_clients_unknown_until_read_again() -> None:
-    features, host = Reading.known((), origin(5.0)), Reading.known(HostFacts(), origin(5.0))
-    store = store_with(NodeReport(NODE, FIRST, 5.0, features=features, host=host))
+    host = Reading.known(HostFacts(), origin(5.0))
+    store = store_with(
+        NodeReport(NODE, FIRST, 5.0, features=Reading.known((), origin(5.0)), host=host)
+    )
     assert store.snapshot(0.0).nodes[NODE].host.is_known
     store.apply(seen(boot_id="boot-2"))
     facts = store.snapshot(0.0).nodes[NODE]
