@@ -93,11 +93,11 @@ _LEAKED_REMEDY = Remedy(
 
 def _judge_node(view: NodeView) -> Iterable[Verdict]:
     reading = view.facts.maps
-    if reading.value is None:
+    if not reading.value:
         how = view.command("bpftool -j -f map show")
         missing = (view.missing(reading, "the node's BPF maps", how),)
         yield view.verdict(
-            _ID, FindingSeverity.UNKNOWN, "the node's BPF maps were not read", missing=missing
+            _ID, FindingSeverity.UNKNOWN, "no BPF map of this node was read", missing=missing
         )
         return
     every = map_facts(view)
