@@ -161,7 +161,7 @@ def test_the_running_option_is_found_by_its_go_name() -> None:
         (service(), ARMED),
         (service(kind="LoadBalancer"), ARMED),
         (service(kind="ClusterIP", external_ips=("198.51.100.1",)), ARMED),
-        (service(kind="ClusterIP"), LATENT),
+        (service(kind="ClusterIP", ports=(ServicePort(clean("http"), 80, "TCP"),)), LATENT),
         (service(POD_IP), LATENT),
         (service("192.0.2.8"), LATENT),
         (service(ports=(ServicePort(clean("dns"), 53, "UDP", 30053),)), LATENT),

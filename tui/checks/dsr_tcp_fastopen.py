@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tui.checks.check import About, Check
@@ -32,7 +32,6 @@ _SERVER_BIT = 0x2
 (Documentation/networking/ip-sysctl.rst)."""
 _DSR = ("dsr", "hybrid")
 """hybrid is DSR for TCP and SNAT for UDP."""
-_EXPOSED = ("NodePort", "LoadBalancer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,32 +127,34 @@ def _unknown_mode(view: NodeView, mode: str | None) -> Verdict:
     )
 
 
-def _exposed(view: NodeView, mode: str, is_annotated: bool) -> list[Service]:
-    """Return the TCP Services that clients outside reach through DSR on this node."""
-    return [
-        one
-        for one in view.cluster.balanced_services.get("TCP", ())
-        if (one.type in _EXPOSED or one.external_ips)
-        and ((is_annotated and one.forwarding_mode.lower()) or mode) in _DSR
-    ]
+def _through_dsr(services: Iterable[Service], mode: str, is_annotated: bool) -> Iterator[Service]:
+    """Yield the TCP Services that clients outside reach through DSR."""
+    for one in services:
+        own_mode = one.forwarding_mode.lower() if is_annotated else ""
+        if (own_mode or mode) in _DSR and any(port.protocol.upper() == "TCP" for port in one.ports):
+            yield one
 
 
-def _servers_of(view: NodeView, exposed: list[Service]) -> _Servers:
+def _servers_of(view: NodeView, mode: str, is_annotated: bool) -> _Servers:
     node = view.facts.node
-    own = {str(node.internal_ip), *map(str, node.addresses)} - {""}
-    host = tuple(one for one in exposed if any(backend.ip in own for backend in one.backends))
+    cluster = view.cluster
+    own = sorted({str(node.internal_ip), *map(str, node.addresses)})
+    on_host = (one for ip in own for one in cluster.exposed_by_backend.get(ip, ()))
+    host = {one.name: one for one in _through_dsr(on_host, mode, is_annotated)}
+    exposed = cluster.external_services
     backing, idle = list[tuple[FastOpenPod, Service]](), list[FastOpenPod]()
     workloads = view.cluster.facts.workloads.value
     for pod in () if workloads is None else workloads.fast_open_pods:
         value = _number(pod.value)
         if pod.node_name != view.name or value is None or not value & _SERVER_BIT:
             continue
-        service = next((one for one in exposed if _is_backed_by(one, pod)), None)
+        behind = (one for one in exposed if _is_backed_by(one, pod))
+        service = next(_through_dsr(behind, mode, is_annotated), None)
         if service is None:
             idle.append(pod)
         else:
             backing.append((pod, service))
-    return _Servers(_host_value(view), host, tuple(backing), tuple(idle))
+    return _Servers(_host_value(view), tuple(host.values()), tuple(backing), tuple(idle))
 
 
 def _is_backed_by(service: Service, pod: FastOpenPod) -> bool:
@@ -179,13 +180,14 @@ def _number(text: str) -> int | None:
 
 
 def _judged(view: NodeView, mode: str, is_annotated: bool) -> Verdict:
-    exposed = _exposed(view, mode, is_annotated)
-    found = _servers_of(view, exposed)
+    services = _through_dsr(view.cluster.external_services, mode, is_annotated)
+    is_exposed = next(services, None) is not None
+    found = _servers_of(view, mode, is_annotated)
     evidence = (*_mode_of(view), *_evidence(view, found))
     what = f"NodePort mode {mode}" if mode in _DSR else "Services annotated with dsr"
     if found.is_armed:
         return _armed(view, found, what, evidence)
-    missing = tuple(_missing(view, found, exposed))
+    missing = tuple(_missing(view, found, is_exposed))
     if missing:
         return view.verdict(
             _ID,
@@ -198,7 +200,7 @@ def _judged(view: NodeView, mode: str, is_annotated: bool) -> Verdict:
         value = "not read" if found.value is None else found.value
         why = (
             "no backend of an exposed Service is on the host's network"
-            if exposed
+            if is_exposed
             else "no Service is reached from outside that way"
         )
         summary = f"{what}; tcp_fastopen of the host: {value}, but {why}"
@@ -229,7 +231,7 @@ def _armed(view: NodeView, found: _Servers, what: str, evidence: tuple[Evidence,
     return view.verdict(_ID, FindingSeverity.ARMED, summary, harm=len(found.objects), **parts)
 
 
-def _missing(view: NodeView, found: _Servers, exposed: list[Service]) -> Iterator[MissingEvidence]:
+def _missing(view: NodeView, found: _Servers, is_exposed: bool) -> Iterator[MissingEvidence]:
     facts = view.cluster.facts
     if facts.services.value is None:
         if found.is_host_open or found.idle_pods or found.value is None:
@@ -239,7 +241,7 @@ def _missing(view: NodeView, found: _Servers, exposed: list[Service]) -> Iterato
     if found.value is None and found.host_services:
         how = view.command(_SYSCTL)
         yield MissingEvidence(CleanText("net.ipv4.tcp_fastopen of the host"), how)
-    if exposed and facts.workloads.value is None:
+    if is_exposed and facts.workloads.value is None:
         how = "kubectl auth can-i list pods -A; then ciltop again"
         yield view.missing(facts.workloads, "pods that set net.ipv4.tcp_fastopen", how)
 

@@ -81,6 +81,15 @@ class ClusterView:
         return found | dict(self.service_of_ip)
 
     @cached_property
+    def exposed_by_backend(self) -> Mapping[str, tuple[Service, ...]]:
+        """Services that are reached from outside, by the IPs of their backends."""
+        found: dict[str, dict[str, Service]] = {}
+        for one in self.external_services:
+            for address in one.backends:
+                found.setdefault(address.ip, {})[one.name] = one
+        return {ip: tuple(named.values()) for ip, named in found.items()}
+
+    @cached_property
     def service_of_backend(self) -> Mapping[str, Service]:
         """A Service by the IP of a backend of it."""
         return {address.ip: one for one in self.services.values() for address in one.backends}
