@@ -178,7 +178,7 @@ _MIXED = Scenario(
     scenes=(
         Scene(SceneKind.NFS_VOLUME, "older", 0, {"moved": 1}),
         Scene(SceneKind.CEPH_VOLUME, "older", 0),
-        Scene(SceneKind.FAST_OPEN, "mid", 0),
+        Scene(SceneKind.FAST_OPEN, "mid", 0, text="web-0"),
         Scene(SceneKind.SCTP_SERVICE),
         Scene(SceneKind.HOST_PORT, "main", 0, {"port": 31080}),
         Scene(SceneKind.HOST_PORT, "main", 2, {"port": 31080}),

@@ -89,7 +89,7 @@ class SceneKind(StrEnum):
     UNMIRRORED_SERVICE = "unmirrored-service"
     """A Service without a selector whose Endpoints no EndpointSlice mirrors."""
     FAST_OPEN = "fast-open"
-    """A node that accepts TCP Fast Open."""
+    """A node that accepts TCP Fast Open, and so does a pod there behind the Service of the text."""
     LATE_DEVICE = "late-device"
     """A network device that appeared after the agent's start."""
     STALE_SOCKET = "stale-socket"

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from tui.simulator.host import SimDevice, SimNfsServer, SimUdpPeer
 from tui.simulator.model import SimNode
 from tui.simulator.scenarios import Scenario, Scene, SceneKind
-from tui.simulator.seedscenes import NFS, endpoints_of, node_of
+from tui.simulator.seedscenes import FAST_OPEN_VALUE, NFS, endpoints_of, node_of
 from tui.simulator.seedservices import ServiceFactory
 
-FAST_OPEN_CLIENT_AND_SERVER = 3
 FAST_OPEN_ACCEPTED = 4_711
 GONE_DNS_POD = 99
 """Number of a kube-dns pod that was a backend once."""
@@ -36,7 +35,7 @@ def _furnish(scene: Scene, node: SimNode, factory: ServiceFactory) -> None:
         case SceneKind.CEPH_VOLUME:
             host.rbd_devices += 1
         case SceneKind.FAST_OPEN:
-            host.tcp_fastopen = FAST_OPEN_CLIENT_AND_SERVER
+            host.tcp_fastopen = FAST_OPEN_VALUE
             host.fastopen_passive = FAST_OPEN_ACCEPTED
         case SceneKind.LATE_DEVICE:
             index = 1 + max(device.index for device in host.devices)

@@ -15,6 +15,8 @@ NFS_PORT = 2049
 MONITOR_PORT = 6789
 SCTP_PORT = 36412
 CEPH_DRIVER = "rook-ceph.rbd.csi.ceph.com"
+FAST_OPEN_VALUE = 3
+"""`net.ipv4.tcp_fastopen`: client and server."""
 _AGE_SECONDS = 30 * DAY
 
 NFS = ServiceSpec(
@@ -121,6 +123,13 @@ def _host_port(place: _Place) -> Iterator[KubeObject]:
     yield _pod(place, "edge", owner, "DaemonSet", {"ports": [entry]})
 
 
+def _fast_open(place: _Place) -> Iterator[KubeObject]:
+    """Yield a pod behind an exposed Service of the load that lets its server take Fast Open."""
+    sysctl = {"name": "net.ipv4.tcp_fastopen", "value": str(FAST_OPEN_VALUE)}
+    security = {"securityContext": {"sysctls": [sysctl]}}
+    yield _pod(place, "shop", place.scene.text, "ReplicaSet", security)
+
+
 def _nfs_volume(place: _Place) -> Iterator[KubeObject]:
     server = f"{NFS.name}.{NFS.namespace}.svc.cluster.local"
     yield _volume("reports-nfs", "reports", place, {"nfs": {"server": server, "path": "/reports"}})
@@ -201,7 +210,7 @@ def _claim(name: str, volume: str, place: _Place, mode: str) -> KubeObject:
 def _pod(
     place: _Place, namespace: str, owner: str, owner_kind: str, parts: KubeObject
 ) -> KubeObject:
-    """Return a running pod on the scene's node; `parts` are `ports` and `volumes`."""
+    """Return a running pod on the scene's node; `parts` are `ports` and fields of the spec."""
     seed = f"{namespace}/{owner}/{place.node.name}"
     end = "0" if owner_kind == "StatefulSet" else uuid_from(seed)[:5]
     container: KubeObject = {"name": owner, "image": f"registry.example.com/{owner}:1"}
@@ -221,8 +230,7 @@ def _pod(
         ],
     }
     spec: KubeObject = {"nodeName": place.node.name, "containers": [container]}
-    if "volumes" in parts:
-        spec["volumes"] = parts["volumes"]
+    spec |= {key: value for key, value in parts.items() if key != "ports"}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -271,6 +279,7 @@ def _metadata(name: str, namespace: str, created: str) -> KubeObject:
 
 
 _MAKERS: Mapping[SceneKind, Callable[[_Place], Iterator[KubeObject]]] = {
+    SceneKind.FAST_OPEN: _fast_open,
     SceneKind.HOST_PORT: _host_port,
     SceneKind.NFS_VOLUME: _nfs_volume,
     SceneKind.CEPH_VOLUME: _ceph_volume,

@@ -286,9 +286,14 @@ def kube_proxy_replacement(node: SimNode, agent: Agent) -> dict[str, Any]:
     if release.minor >= 19:
         # 1.19.4 prints one empty text for each address that is none of the node's own.
         addresses = ["", *addresses]
+    listed: list[dict[str, Any]] = [{"ip": addresses, "name": "eth0"}]
+    if release.minor >= 16:
+        # Devices are detected at run time; the later ones have no address of the node here.
+        names = (device.name for device in node.host.devices if device.kind == "physical")
+        listed += [{"ip": [], "name": name} for name in names if name != "eth0"]
     return {
-        "deviceList": [{"ip": addresses, "name": "eth0"}],
-        "devices": ["eth0"],
+        "deviceList": listed,
+        "devices": [device["name"] for device in listed],
         "directRoutingDevice": "eth0",
         "features": _features(node, agent),
         "mode": mode,
