@@ -136,6 +136,15 @@ def test_what_a_person_needs_is_there() -> None:
     assert "127.0.0.1" in remedy.test
 
 
+def test_a_release_that_only_the_image_tells_has_the_pods_as_its_source() -> None:
+    facts = replace(node("1.12.10"), version=Reading())
+    (verdict,) = judged(CHECK, facts, cluster(host_port()))
+    assert verdict.severity is ACTIVE
+    release = next(piece for piece in verdict.evidence if "the agent runs 1.12.10" in piece.text)
+    assert "quay.io/cilium/cilium:v1.12.10" in release.text
+    assert release.source == "GET /api/v1/pods"
+
+
 def test_a_refusal_that_is_logged_beats_the_release() -> None:
     line = entry("The requested loopback address for hostIP is not supported", meaning="K2")
     assert severity(CHECK, node("1.18.6", logs=(line,)), cluster(host_port())) is ACTIVE

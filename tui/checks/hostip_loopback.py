@@ -14,6 +14,7 @@ from tui.checks.hostports import (
     host_port_objects,
     workload_of,
 )
+from tui.checks.releasefacts import release_evidence
 from tui.checks.view import NodeView
 from tui.model.findings import (
     Evidence,
@@ -135,7 +136,7 @@ def _gate(view: NodeView) -> _Gate:
         return _Gate(FindingSeverity.UNKNOWN, "the release is not known", logged, (missing,))
     if not release.at_least(1, 13):
         text = f"{release} never binds a loopback hostIP, 1.13 was the first"
-        return _Gate(FindingSeverity.ACTIVE, text, (_release_fact(view), *logged))
+        return _Gate(FindingSeverity.ACTIVE, text, (release_evidence(view), *logged))
     if logged:
         text = f"the agent of {release} says that it refused one"
         return _Gate(FindingSeverity.ACTIVE, text, logged)
@@ -152,14 +153,10 @@ def _by_cookie(view: NodeView) -> _Gate:
         return _Gate(FindingSeverity.CLEAR, text, (fact,))
     if has_cookie is False:
         text = "this kernel has no network namespace cookies, which 1.13 to 1.17 need"
-        return _Gate(FindingSeverity.ACTIVE, text, (_release_fact(view), fact))
+        return _Gate(FindingSeverity.ACTIVE, text, (release_evidence(view), fact))
     missing = missing_cookie(view)
     text = "whether this kernel has network namespace cookies is not known"
     return _Gate(FindingSeverity.UNKNOWN, text, (fact,), (missing,))
-
-
-def _release_fact(view: NodeView) -> Evidence:
-    return view.evidence(view.facts.version, f"cilium-agent {view.release}")
 
 
 def _who(view: NodeView) -> MissingEvidence:
