@@ -21,7 +21,7 @@ class Rig:
         self.contact = Contact(self.clock)
         self.schedule = Schedule(self.clock, 10.0, 8)
         self.contact.on_return = self.schedule.reconnect
-        gaps = GapBook(Outbox(), self.clock)
+        self.gaps = gaps = GapBook(Outbox(), self.clock)
         self.book = HealthBook(lambda: clean("live"), self.contact, self.schedule, gaps)
         self.contact.listed.update(("nodes", "pods"))
         for name in ("a", "b"):
@@ -74,3 +74,11 @@ def test_a_server_that_stays_lost_comes_back_once() -> None:
     rig.lose()
     rig.contact.hear()
     assert len(returns) == 2
+
+
+async def test_a_right_that_only_checks_need_does_not_degrade_the_source() -> None:
+    rig = Rig()
+    await rig.gaps.open("events", clean("list events"), clean("may not"), is_denied=True)
+    assert rig.book.health().state is SourceState.LIVE
+    await rig.gaps.open("events", clean("list events"), clean("timed out"))
+    assert rig.book.health().state is SourceState.DEGRADED

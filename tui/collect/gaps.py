@@ -8,6 +8,20 @@ from tui.model.snapshot import Gap, GapChanged
 from tui.safety import CleanText
 
 
+ONLY_FOR_CHECKS = frozenset(
+    {
+        "ciliumnodeconfigs",
+        "controllerrevisions",
+        "endpoints",
+        "events",
+        "persistentvolumes",
+        "volumeattachments",
+        "workload pods",
+    }
+)
+"""Gaps that leave some checks without evidence, which these say, and hurt nothing else."""
+
+
 class GapBook:
     """The open gaps of one source."""
 
@@ -21,8 +35,14 @@ class GapBook:
 
     @property
     def newest(self) -> Gap | None:
-        """The gap that opened last."""
-        return max(self._open.values(), key=lambda gap: gap.since, default=None)
+        """The gap that opened last, of those that make the source worse.
+
+        A right that only some checks need is refused for good: the checks say UNKNOWN.
+        """
+        telling = (
+            gap for key, gap in self._open.items() if not (gap.is_denied and key in ONLY_FOR_CHECKS)
+        )
+        return max(telling, key=lambda gap: gap.since, default=None)
 
     async def open(
         self, key: str, what: CleanText, reason: CleanText, *, is_denied: bool = False
