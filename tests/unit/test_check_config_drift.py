@@ -97,6 +97,7 @@ def test_a_next_start_that_shrinks_a_map_below_what_is_wanted_is_armed() -> None
     assert "patch configmap cilium-config" in verdict.remedy.commands[0]
     assert SERVICES in verdict.remedy.test
     assert verdict.harm == 63
+    assert verdict.group == "bpf-lb-map-max"
     assert verdict.since == NOW - 1985.0
     pending = next(one for one in verdict.evidence if one.proof is ProofKind.CONFIG)
     assert "runs 1024, next start reads 64 from ConfigMap cilium-config" in pending.text
@@ -210,3 +211,25 @@ def test_nothing_pending_is_clear() -> None:
     verdict = judged(CHECK, facts, cluster(values))[0]
     assert verdict.severity is CLEAR
     assert "would read what runs now" in verdict.summary
+
+
+def test_what_stops_and_what_shrinks_are_two_findings() -> None:
+    values = {"bpf-lb-map-max": "64", "enable-ipsec": "true", "kube-proxy-replacement": "strict"}
+    facts = node({"LBMapEntries": "1024", "EnableIPSec": "false"}, lb_maps(1024))
+    found = judged(CHECK, facts, cluster(values))
+    assert [(one.severity, one.group) for one in found] == [
+        (ARMED, "start refused: enable-ipsec"),
+        (ARMED, "bpf-lb-map-max"),
+    ]
+    small = CiliumNodeConfig(
+        clean("small"), clean("kube-system"), values={"bpf-lb-map-max": clean("64")}
+    )
+    one = cluster({"bpf-lb-map-max": "1024"}, node_configs=known((small,)))
+    verdict = judged(CHECK, node(maps=lb_maps(1024), release="1.17.5"), one)[0]
+    assert verdict.group == "bpf-lb-map-max from CiliumNodeConfig small"
+    assert "patch ciliumnodeconfig small" in verdict.remedy.commands[0]
+
+
+def test_a_node_without_an_agent_is_unknown() -> None:
+    facts = replace(node(), agent=None, config=Reading())
+    assert severity(CHECK, facts, cluster({"debug": "true"})) is UNKNOWN

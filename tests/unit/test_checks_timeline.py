@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.unit.checks_facts import NOW, UID, cluster_facts, entry, known, node_facts
-from tui.checks.timeline import ENTRIES_SHOWN, decisive, timeline
+from tui.checks.timeline import ENTRIES_SHOWN, Timeline, decisive, timeline
 from tui.model.cluster import (
     CiliumConfigMap,
     CiliumDaemonSet,
@@ -207,3 +207,12 @@ def test_it_is_bounded() -> None:
         for number in range(ENTRIES_SHOWN + 50)
     ]
     assert len(timeline(snapshot(logs))) == ENTRIES_SHOWN
+
+
+def test_a_kept_time_line_tells_what_a_fresh_one_tells() -> None:
+    kept = Timeline()
+    first = snapshot([node(1), node(2)])
+    assert kept.entries(first) == timeline(first)
+    second = snapshot([first.nodes[NodeUid("uid-1")], node(2, NOW - 1.0), node(3)])
+    assert kept.entries(second) == timeline(second)
+    assert kept.entries(snapshot([])) == ()

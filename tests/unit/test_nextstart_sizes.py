@@ -121,6 +121,24 @@ def test_distributed_lru_maps_are_rounded_by_cpus_and_not_told() -> None:
     assert sizes(found) == {SERVICES: 512}
 
 
+def test_rounded_maps_do_not_contradict_what_runs() -> None:
+    rounded = (MapUsage(clean(CT), MapKind.LRU_HASH, 65_540, 10),)
+    values = {"CTMapEntriesGlobalTCP": "65536", "CTMapEntriesGlobalAny": "65536"}
+    cluster = facts_of({**SMALL_CT})
+    assert CHECK.judge_node is not None
+    for is_rounding, expected in (("true", []), ("false", ["ACTIVE"])):
+        config = {**values, "BPFDistributedLRU": is_rounding}
+        view = NodeView(node_facts(config=config, maps=rounded), ClusterView(cluster, 0.0))
+        found = [one.severity.value for one in CHECK.judge_node(view)]
+        assert [one for one in found if one == "ACTIVE"] == expected
+
+
+def test_a_range_that_nothing_protects_is_an_open_question() -> None:
+    found = start({"enable-auto-protect-node-port-range": "false"})
+    assert "ephemeral ports" in found.unknown[0]
+    assert start({"enable-auto-protect-node-port-range": "true"}).unknown == ()
+
+
 def test_too_small_is_what_is_wanted_against_what_comes() -> None:
     found = start({"bpf-lb-map-max": "64"}, usage(SERVICES, 1024, wanted=127))
     assert found.maps[0].is_too_small

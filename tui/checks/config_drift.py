@@ -80,6 +80,7 @@ class _Harm:
     evidence: tuple[Evidence, ...]
     remedy: Remedy
     harm: int
+    group: str
     since: float | None = None
 
 
@@ -97,12 +98,17 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
             remedy=harm.remedy,
             harm=harm.harm,
             since=harm.since,
+            group=harm.group,
         )
         return
     breaking = _too_small(view, start)
+    if start.blockers:
+        yield _stops(view, start, evidence)
+    if breaking:
+        yield _shrinks(view, start, breaking, evidence)
     if start.blockers or breaking:
-        yield _armed(view, start, breaking, evidence)
-    elif not start.is_known:
+        return
+    if not start.is_known:
         yield _unknown(view, start)
     elif start.pending or start.changes_image or start.maps or start.ignored:
         yield _latent(view, start, evidence)
@@ -148,33 +154,41 @@ def _too_small(view: NodeView, start: NextStart) -> tuple[MapFit, ...]:
     )
 
 
-def _armed(
+def _stops(view: NodeView, start: NextStart, evidence: tuple[Evidence, ...]) -> Verdict:
+    reason = start.blockers[0]
+    keys = [one for one in start.pending if one.key in reason]
+    return view.verdict(
+        ID,
+        FindingSeverity.ARMED,
+        f"the agent would not start again: {reason}",
+        evidence=evidence,
+        remedy=remedies.restart_stops(view, start),
+        harm=1,
+        since=next((one.written_at for one in keys), None),
+        group=proof.group_of_blocker(reason),
+    )
+
+
+def _shrinks(
     view: NodeView, start: NextStart, breaking: Sequence[MapFit], evidence: tuple[Evidence, ...]
 ) -> Verdict:
-    remedy = (
-        remedies.restart_stops(view, start)
-        if start.blockers
-        else remedies.restart_shrinks(view, breaking)
+    worst = breaking[0]
+    needed = remedies.need(worst)
+    text = (
+        f"the next start would make {worst.name} {worst.max_now} → {worst.max_next},"
+        f" {needed} are needed"
     )
-    if start.blockers:
-        text = f"the agent would not start again: {start.blockers[0]}"
-        keys = [one for one in start.pending if one.key in start.blockers[0]]
-    else:
-        worst = breaking[0]
-        text = (
-            f"the next start would make {worst.name} {worst.max_now} → {worst.max_next},"
-            f" {remedies.need(worst)} are needed"
-        )
-        option = proof.option_of(str(worst.name), start.pending)
-        keys = [one for one in start.pending if one.key == option]
+    option = proof.option_of(str(worst.name), start.pending)
+    key = next((one for one in start.pending if one.key == option), None)
     return view.verdict(
         ID,
         FindingSeverity.ARMED,
         text,
         evidence=evidence,
-        remedy=remedy,
-        harm=max([remedies.need(fit) - fit.max_next for fit in breaking], default=1),
-        since=next((one.written_at for one in keys), None),
+        remedy=remedies.restart_shrinks(view, breaking),
+        harm=needed - worst.max_next,
+        since=None if key is None else key.written_at,
+        group=proof.group_of_option(option, "" if key is None else str(key.source)),
     )
 
 
@@ -198,6 +212,7 @@ def _crash_loop(view: NodeView, start: NextStart) -> _Harm | None:
             needs_restart=True,
         ),
         harm=1,
+        group=proof.group_of_blocker(start.blockers[0]),
     )
 
 
@@ -223,7 +238,7 @@ def _read_too_small(view: NodeView) -> _Harm | None:
     )
     evidence = tuple(_evidence_of_start(view, worst, write, option))
     remedy = remedies.regrow(view, worst, option)
-    return _Harm(text, evidence, remedy, missing, agent.started_at)
+    return _Harm(text, evidence, remedy, missing, option, agent.started_at)
 
 
 def _evidence_of_start(
@@ -297,7 +312,7 @@ def _contradiction(view: NodeView) -> _Harm | None:
                 config, f"{size.option}={size.max_entries}", ProofKind.CONFIG, size.option
             ),
         )
-        return _Harm(text, evidence, remedies.repin(view, usage), harm=1)
+        return _Harm(text, evidence, remedies.repin(view, usage), 1, str(usage.name))
     return None
 
 

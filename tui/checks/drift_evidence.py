@@ -24,6 +24,7 @@ _HELM = {
     "bpf-neigh-global-max": "bpf.neighMax",
 }
 _NAMED = re.compile(r"[a-z0-9-]+=\S* \(((?:ConfigMap|CiliumNodeConfig|DaemonSet|Node) [^)]+)\)")
+_OPTION = re.compile(r"([a-z0-9-]+)=")
 _LOG_MEANINGS = ("L17", "L18", "G1")
 
 
@@ -67,6 +68,18 @@ def named_source(reason: str) -> str:
     """Return the layer that a blocker's sentence names, behind the value it is about."""
     found = _NAMED.search(reason)
     return CONFIG_MAP if found is None else found.group(1)
+
+
+def group_of_blocker(reason: str) -> str:
+    """Return what blockers of one kind have in common: the option they are about first."""
+    found = _OPTION.search(reason)
+    return f"start refused: {found.group(1)}" if found is not None else "start refused"
+
+
+def group_of_option(option: str, source: str) -> str:
+    """Return what drifts of one kind have in common: the option, and where its value is from."""
+    is_plain = not source or source == CONFIG_MAP or source.startswith("no layer")
+    return option if is_plain else f"{option} from {source}"
 
 
 def source_path(view: NodeView, source: str) -> str:

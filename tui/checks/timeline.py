@@ -11,42 +11,57 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tui.checks.causes import decisive, started_text
-from tui.checks.changes import cluster_changes, folded, node_changes
+from tui.checks.changes import Change, cluster_changes, folded, node_changes
 from tui.model.findings import Finding, FindingChange
 from tui.model.names import NodeUid
-from tui.model.snapshot import Snapshot
+from tui.model.snapshot import NodeFacts, Snapshot
 from tui.model.timeline import ChangeKind, TimelineEntry
 from tui.safety import CleanText, clean
 
-__all__ = ["ENTRIES_SHOWN", "decisive", "timeline"]
+__all__ = ["ENTRIES_SHOWN", "Timeline", "decisive", "timeline"]
 
 ENTRIES_SHOWN = 500
 """The newest ones; older ones are left out."""
 
 
 def timeline(snapshot: Snapshot, node: NodeUid | None = None) -> tuple[TimelineEntry, ...]:
-    """Return what changed, newest first and bounded.
+    """Return what changed, newest first and bounded; `Timeline` does it again and again.
 
     Args:
         snapshot: of one moment; what it no longer holds is not told.
         node: only what concerns this node, with what concerns the whole cluster.
     """
-    found = [
-        *cluster_changes(snapshot.cluster),
-        *_findings(snapshot, node),
-    ]
-    if node is None:
-        every = (
-            change
-            for facts in snapshot.nodes.values()
-            for change in node_changes(facts, snapshot.taken_at)
-        )
-        found += folded(every, ENTRIES_SHOWN)
-    elif node in snapshot.nodes:
-        facts = snapshot.nodes[node]
-        found += (change.entry for change in node_changes(facts, snapshot.taken_at))
-    newest = heapq.nlargest(ENTRIES_SHOWN, found, key=lambda one: (one.at, one.kind, one.text))
-    return tuple(_explained(newest, snapshot))
+    return Timeline().entries(snapshot, node)
+
+
+class Timeline:
+    """The time line of one snapshot after another.
+
+    A node whose facts are the same object as before is not looked through again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[NodeUid, tuple[NodeFacts, tuple[Change, ...]]] = {}
+
+    def entries(self, snapshot: Snapshot, node: NodeUid | None = None) -> tuple[TimelineEntry, ...]:
+        """Return what changed, newest first and bounded, see `timeline`."""
+        found = [*cluster_changes(snapshot.cluster), *_findings(snapshot, node)]
+        if node is None:
+            found += folded(self._changes(snapshot), ENTRIES_SHOWN)
+        elif node in snapshot.nodes:
+            facts = snapshot.nodes[node]
+            found += (change.entry for change in node_changes(facts, snapshot.taken_at))
+        newest = heapq.nlargest(ENTRIES_SHOWN, found, key=lambda one: (one.at, one.kind, one.text))
+        return tuple(_explained(newest, snapshot))
+
+    def _changes(self, snapshot: Snapshot) -> Iterator[Change]:
+        before, self._known = self._known, {}
+        for uid, facts in snapshot.nodes.items():
+            kept = before.get(uid)
+            if kept is None or kept[0] is not facts:
+                kept = (facts, tuple(node_changes(facts, snapshot.taken_at)))
+            self._known[uid] = kept
+            yield from kept[1]
 
 
 def _findings(snapshot: Snapshot, node: NodeUid | None) -> Iterator[TimelineEntry]:

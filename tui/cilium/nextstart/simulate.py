@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tui.cilium.nextstart.blockers import blockers
 from tui.cilium.nextstart.compare import Running, pending_keys
@@ -47,26 +47,23 @@ def next_start(
     daemonset = daemonset_of(agent, cluster)
     images = images_of(agent, daemonset, cluster)
     if cluster.config_map.value is None:
-        reason = cluster.config_map.reason
-        why = clean(
-            "ConfigMap cilium-config is not known" + (f" ({reason})" if reason else ""), 300
-        )
-        return NextStart(image_now=images.now, image_next=images.next, unknown=(why,))
+        return _without_config_map(images, cluster.config_map.reason)
     planned = plan(node, daemonset, images, cluster)
     sizing = _sizing(planned, images)
     pending, unknown = list[PendingKey](), list(planned.unknown)
-    if running is None:
+    found = None if running is None else Running(running)
+    if found is None:
         unknown.append(CleanText("the agent's effective configuration is not known"))
     else:
-        pending, more = pending_keys(planned, Running(running), node, images)
+        pending, more = pending_keys(planned, found, node, images)
         unknown += more
-    if images.next and images.next_release is None:
-        unknown.append(clean(f"the release of {images.next}", 300))
-    fits = tuple(_fits(maps, sizing, planned))
-    pending += _pending_sizes(maps, sizing, planned, running)
+    unknown += _open_questions(planned, images)
+    sized = list(_sized(maps, sizing, planned))
+    fits = tuple(_fits(sized))
+    pending += _pending_sizes(sized, planned, found)
     stops = dict.fromkeys(blockers(planned, sizing, images, node, cluster))
-    if running is not None and not (images.next or pending or fits):
-        stops = dict.fromkeys(one for one in stops if _is_unproved(one, Running(running)))
+    if found is not None and not (images.next or pending or fits):
+        stops = dict.fromkeys(one for one in stops if _is_unproved(one, found))
     return NextStart(
         pending=tuple(sorted(pending, key=lambda one: one.key)),
         maps=fits,
@@ -77,6 +74,27 @@ def next_start(
         unknown=tuple(dict.fromkeys(unknown)),
         is_known=running is not None,
     )
+
+
+def _without_config_map(images: Images, reason: str) -> NextStart:
+    text = "ConfigMap cilium-config is not known" + (f" ({reason})" if reason else "")
+    return NextStart(image_now=images.now, image_next=images.next, unknown=(clean(text, 300),))
+
+
+def _open_questions(planned: Planned, images: Images) -> Iterator[CleanText]:
+    """Yield what may keep the agent from starting and can't be told from here.
+
+    With `enable-auto-protect-node-port-range` off the agent ends where the NodePort range reaches
+    into the node's ephemeral ports (`net.ipv4.ip_local_port_range`).
+    """
+    if images.next and images.next_release is None:
+        yield clean(f"the release of {images.next}", 300)
+    protect = (planned.value("enable-auto-protect-node-port-range") or "").strip().lower()
+    if protect == "false":
+        yield CleanText(
+            "whether node-port-range reaches into the node's ephemeral ports, which are not"
+            " protected (enable-auto-protect-node-port-range=false)"
+        )
 
 
 def _is_unproved(blocker: str, running: Running) -> bool:
@@ -91,7 +109,12 @@ def _is_unproved(blocker: str, running: Running) -> bool:
 def running_sizing(running: EffectiveConfig) -> Sizing:
     """Return what sizes the maps of an agent that runs: what it prints is what it works with."""
     found = Running(running)
-    return Sizing(lambda option: whole_number(found.find(option)), None, is_dynamic=True)
+    return Sizing(
+        lambda option: whole_number(found.find(option)),
+        None,
+        is_dynamic=True,
+        rounds_lru=(found.find(_DISTRIBUTED) or "").lower() == "true",
+    )
 
 
 def _sizing(planned: Planned, images: Images) -> Sizing:
@@ -117,8 +140,8 @@ def _sized(
             yield usage, size
 
 
-def _fits(maps: tuple[MapUsage, ...], sizing: Sizing, planned: Planned) -> Iterator[MapFit]:
-    for usage, size in _sized(maps, sizing, planned):
+def _fits(sized: Iterable[tuple[MapUsage, Sized]]) -> Iterator[MapFit]:
+    for usage, size in sized:
         if size.max_entries != usage.max_entries:
             yield MapFit(
                 usage.name,
@@ -130,15 +153,12 @@ def _fits(maps: tuple[MapUsage, ...], sizing: Sizing, planned: Planned) -> Itera
 
 
 def _pending_sizes(
-    maps: tuple[MapUsage, ...],
-    sizing: Sizing,
-    planned: Planned,
-    running: EffectiveConfig | None,
+    sized: Iterable[tuple[MapUsage, Sized]], planned: Planned, running: Running | None
 ) -> Iterator[PendingKey]:
     """Yield the sizes that would change, by the maps they give it to."""
     governed: dict[str, Counter[int]] = {}
     following: dict[str, Sized] = {}
-    for usage, size in _sized(maps, sizing, planned):
+    for usage, size in sized:
         governed.setdefault(size.option, Counter())[usage.max_entries] += 1
         following[size.option] = size
     for option, sizes in governed.items():
@@ -150,11 +170,11 @@ def _pending_sizes(
             continue
         yield _pending(option, now, size, planned)
     if running is not None:
-        yield from _unseen_sizes(planned, Running(running), governed)
+        yield from _unseen_sizes(planned, running, governed)
 
 
-def _running_size(option: str, sizes: Mapping[int, int], running: EffectiveConfig | None) -> int:
-    said = whole_number(Running(running).find(option)) if running is not None else None
+def _running_size(option: str, sizes: Mapping[int, int], running: Running | None) -> int:
+    said = whole_number(running.find(option)) if running is not None else None
     if said is not None and said in sizes:
         return said
     return max(sizes, key=lambda size: sizes[size])
