@@ -346,9 +346,10 @@ class NodeView:
     def evidence(
         self, reading: Reading[T], text: str, proof: ProofKind = ProofKind.AGENT, key: str = ""
     ) -> Evidence:
-        """Return a fact of this node as evidence, with the reading's origin."""
+        """Return a fact of this node as evidence, with the reading's origin or else the Pod's."""
         source, at = _origin_of(reading.origin)
-        return self.fact(text, source, at, proof, key)
+        # Of an agent that has not answered the Pod alone is known, such as its image's tag.
+        return self.fact(text, source or "GET /api/v1/pods", at, proof, key)
 
     def fact(
         self,
