@@ -45,7 +45,7 @@ def proxy(mode: str = "DSR", **parts: Any) -> AgentStatus:
 def node(
     value: int | None = 3, passive: int = 0, release: str = "1.17.5", **parts: Any
 ) -> NodeFacts:
-    held = HostClients((), (), (), 0, 0, {}, value, passive, 0, ())
+    held = HostClients(tcp_fastopen=value, fastopen_passive=passive)
     state = parts.pop("state", None) or proxy()
     facts = node_facts(release, state=state, clients=held, **parts)
     return replace(facts, node=replace(facts.node, internal_ip=clean(NODE_IP)))

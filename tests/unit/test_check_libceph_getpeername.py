@@ -62,7 +62,15 @@ def cluster(*volumes: NetworkVolume, service: Service | None = None, **parts: An
 
 
 def clients(**parts: Any) -> HostClients:
-    base = HostClients((), (), (), 0, 0, {}, 1, 0, 0, ())
+    base = HostClients(
+        nfs_servers=(),
+        sunrpc_addresses=(),
+        smb_servers=(),
+        rbd_devices=0,
+        ceph_filesystems=0,
+        module_uses={},
+        kernel_log=(),
+    )
     return replace(base, **parts)
 
 

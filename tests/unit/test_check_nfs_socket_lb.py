@@ -54,7 +54,15 @@ def cluster(
 
 
 def clients(*servers: NfsServer, **parts: Any) -> HostClients:
-    base = HostClients(servers, (), (), 0, 0, {"nfs": 1}, 1, 0, 0, ())
+    base = HostClients(
+        nfs_servers=servers,
+        sunrpc_addresses=(),
+        smb_servers=(),
+        rbd_devices=0,
+        ceph_filesystems=0,
+        module_uses={"nfs": 1},
+        kernel_log=(),
+    )
     return replace(base, **parts)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tui.checks.check import About, Check
 from tui.checks.commands import helm_set, restart_agents
+from tui.checks.phrases import counted
 from tui.checks.view import NodeView
 from tui.checks.volumes import host_fact
 from tui.model.findings import (
@@ -205,7 +206,7 @@ def _judged(view: NodeView, mode: str, is_annotated: bool) -> Verdict:
         )
         summary = f"{what}; tcp_fastopen of the host: {value}, but {why}"
         if found.idle_pods:
-            summary += f"; {len(found.idle_pods)} pods set the server bit and back none"
+            summary += f"; {counted(len(found.idle_pods), 'pod')} with the server bit behind none"
         return view.verdict(_ID, FindingSeverity.LATENT, summary, evidence=evidence)
     side = "client side only, the kernel's default" if found.value == 1 else "no server side"
     summary = f"{what}, but no server accepts TCP Fast Open: tcp_fastopen={found.value} ({side})"
@@ -217,12 +218,14 @@ def _armed(view: NodeView, found: _Servers, what: str, evidence: tuple[Evidence,
     passive = (clients.fastopen_passive or 0) if clients is not None else 0
     is_host = found.is_host_open and bool(found.host_services)
     parts = {"evidence": evidence, "objects": found.objects, "remedy": _remedy(view)}
-    places = [f"{len(found.host_services)} Services on the host's network"] if is_host else []
-    places += [f"{len(found.pods)} pods"] if found.pods else []
+    places = (
+        [f"{counted(len(found.host_services), 'Service')} on the host's network"] if is_host else []
+    )
+    places += [counted(len(found.pods), "pod")] if found.pods else []
     if is_host and passive:
         summary = (
-            f"{what}, and the host accepted {passive} connections with TCP Fast Open since it"
-            f" started, with {places[0]} behind it"
+            f"{what}, and the host accepted {counted(passive, 'connection')} with TCP Fast Open"
+            f" since it started, with {places[0]} behind it"
         )
         return view.verdict(
             _ID, FindingSeverity.ACTIVE, summary, harm=len(found.host_services), **parts

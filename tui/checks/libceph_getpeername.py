@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tui.checks.check import About, Check
 from tui.checks.commands import drain, helm_set, restart_agents
+from tui.checks.phrases import counted
 from tui.checks.view import NodeView
 from tui.checks.volumes import (
     UsedVolume,
@@ -167,14 +168,14 @@ def _judged(view: NodeView, found: _Ceph, hook: Evidence, is_certain: bool) -> V
         return view.verdict(_ID, FindingSeverity.ACTIVE, summary, harm=harm, **parts)
     if found.behind and is_certain:
         summary = (
-            f"{len(found.behind)} Ceph volumes reach their monitors through Services, and the"
-            " kernel has no getpeername hook: the next mount or reconnect fails"
+            f"{counted(len(found.behind), 'Ceph volume')} with monitors behind Services, and no"
+            " getpeername hook in the kernel: the next mount or reconnect fails"
         )
         return view.verdict(_ID, FindingSeverity.ARMED, summary, harm=len(found.behind), **parts)
     gates = _missing_gates(view, hook) if found.behind else ()
     missing = tuple(dict.fromkeys((*found.missing, *gates)))
     if missing:
-        used = f"{len(found.behind) + len(found.open)} Ceph volumes" if found.objects else ""
+        used = counted(len(found.behind) + len(found.open), "Ceph volume") if found.objects else ""
         subject = used or found.in_kernel or "whether anything uses Ceph"
         summary = f"{subject}: not known whether a missing getpeername hook hurts"
         return view.verdict(
@@ -187,7 +188,7 @@ def _judged(view: NodeView, found: _Ceph, hook: Evidence, is_certain: bool) -> V
         )
     lacks = "no getpeername hook" if is_certain else "the getpeername hook is not proven"
     why = (
-        f"the monitors of {len(found.external)} Ceph volumes are no Services of this cluster"
+        f"the monitors of {counted(len(found.external), 'Ceph volume')} are no Services here"
         if found.external
         else "nothing uses Ceph here"
     )
@@ -198,7 +199,7 @@ def _active_summary(found: _Ceph, failures: list[MountFailure]) -> str:
     if found.wrong_peers:
         return f"libceph refuses its monitors: {found.wrong_peers[-1]}"
     pods = sorted({str(one.pod) for one in failures})
-    return f"Ceph volumes of {len(pods)} pods can't be mounted: {', '.join(pods[:3])}"
+    return f"Ceph volumes of {counted(len(pods), 'pod')} can't be mounted: {', '.join(pods[:3])}"
 
 
 def _evidence(view: NodeView, found: _Ceph, failures: list[MountFailure]) -> Iterator[Evidence]:

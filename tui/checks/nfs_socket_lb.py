@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tui.checks.check import About, Check
 from tui.checks.commands import drain
+from tui.checks.phrases import counted
 from tui.checks.view import NodeView
 from tui.checks.volumes import (
     UsedVolume,
@@ -125,8 +126,8 @@ def _judged(view: NodeView, found: _Clients, is_on: bool | None) -> Verdict:
         return view.verdict(
             _ID,
             FindingSeverity.ARMED,
-            f"{count} mounts from Services of this cluster hang once their backend moves: kernel"
-            f" {release} lets socket load balancing overwrite the server's address",
+            f"{counted(count, 'mount')} from Services of this cluster will hang once the backend"
+            f" moves: kernel {release} lets socket load balancing overwrite the server's address",
             evidence=(*evidence, kernel),
             objects=found.objects,
             remedy=_remedy(view),
@@ -134,7 +135,7 @@ def _judged(view: NodeView, found: _Clients, is_on: bool | None) -> Verdict:
         )
     missing = (*found.missing, *(_missing_gates(view, found, is_on) if count else ()))
     if missing:
-        used = f"{count} mounts from Services" if count else "what is mounted from where"
+        used = f"{counted(count, 'mount')} from Services" if count else "what is mounted from where"
         return view.verdict(
             _ID,
             FindingSeverity.UNKNOWN,
@@ -148,31 +149,27 @@ def _judged(view: NodeView, found: _Clients, is_on: bool | None) -> Verdict:
 
 def _unused(view: NodeView, found: _Clients, kernel: Evidence) -> Verdict:
     release = view.facts.node.kernel_release
-    external = (
-        f": {found.external} servers are not Services of this cluster" if found.external else ""
-    )
+    others = f"; {counted(found.external, 'server')} of others" if found.external else ""
     if found.fixes.for_nfs:
         lacks = "lacks" if found.fixes.for_smb is False else "may lack"
         summary = (
             f"kernel {release} has the fix for NFS over TCP; it {lacks} that for SMB, but no SMB is"
-            f" mounted from a Service{external}"
+            f" mounted from a Service{others}"
         )
     else:
         lacks = "lacks" if found.fixes.for_nfs is False else "may lack"
-        summary = (
-            f"kernel {release} {lacks} the fix, but nothing is mounted from a Service{external}"
-        )
+        summary = f"kernel {release} {lacks} the fix, but nothing is mounted from a Service{others}"
     return view.verdict(_ID, FindingSeverity.LATENT, summary, evidence=(kernel,))
 
 
 def _active_summary(found: _Clients) -> str:
     if found.stuck:
         return (
-            f"{len(found.stuck)} servers of mounts were overwritten with a backend's address: the"
-            " mounts hang when that pod goes"
+            f"the address of {counted(len(found.stuck), 'server')} was overwritten with a"
+            " backend's: mounts hang when that pod goes"
         )
     return (
-        f"{len(found.symptoms)} failed or unanswered mounts from Services on a kernel that lets"
+        f"mounts from Services fail ({counted(len(found.symptoms), 'sign')}) on a kernel that lets"
         " socket load balancing overwrite the server's address"
     )
 

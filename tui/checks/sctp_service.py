@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tui.checks.check import About, Check
 from tui.checks.commands import helm_set, restart_agents
+from tui.checks.phrases import counted
 from tui.checks.view import NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import (
@@ -148,7 +149,9 @@ def _enabled(view: NodeView, ports: list[_Port], host_ports: list[AffectedObject
     broken = [one for one in ports if one.faults]
     evidence = (*_setting(view), *_service_evidence(view, broken or ports), *_drop_evidence(view))
     if broken:
-        summary = f"{len(broken)} SCTP ports of Services need a port rewritten, which Cilium can't"
+        summary = (
+            f"{counted(len(broken), 'SCTP port')} of Services need rewriting, which Cilium can't"
+        )
         return view.verdict(
             _ID,
             FindingSeverity.ACTIVE,
@@ -170,7 +173,7 @@ def _enabled(view: NodeView, ports: list[_Port], host_ports: list[AffectedObject
         return view.verdict(
             _ID,
             FindingSeverity.UNKNOWN,
-            f"{len(unresolved)} SCTP ports have a named targetPort without endpoints",
+            f"{counted(len(unresolved), 'SCTP port')} with a named targetPort and no endpoints",
             evidence=evidence,
             missing=(MissingEvidence(clean(what), clean(how)),),
         )
@@ -213,9 +216,9 @@ def _unsupported(
 def _count(ports: list[_Port], host_ports: list[AffectedObject]) -> str:
     parts = []
     if ports:
-        parts.append(f"{len(ports)} SCTP ports of Services ({_names(ports)})")
+        parts.append(f"{counted(len(ports), 'SCTP port')} of Services ({_names(ports)})")
     if host_ports:
-        parts.append(f"{len(host_ports)} SCTP hostPorts")
+        parts.append(counted(len(host_ports), "SCTP hostPort"))
     return " and ".join(parts)
 
 
@@ -229,10 +232,12 @@ def _setting(view: NodeView) -> tuple[Evidence, ...]:
     if found is not None:
         return (view.setting_evidence(_OPTION, found),)
     if view.release is not None and not view.release.at_least(1, 13):
-        return (view.evidence(view.facts.version, f"Cilium {view.release}"),)
-    held = view.cluster.facts.config_map
+        return (view.fact(f"Cilium {view.release}", view.command(f"{view.binary} version")),)
     text = f"{_OPTION} is not set: the default is false"
-    return (view.evidence(held, text, ProofKind.CONFIG, _OPTION),)
+    held = view.cluster.facts.config_map
+    if held.value is not None:
+        return (view.cluster.evidence(held, text, ProofKind.CONFIG, _OPTION),)
+    return (view.evidence(view.facts.config, text, ProofKind.CONFIG, _OPTION),)
 
 
 def _service_evidence(view: NodeView, ports: list[_Port]) -> Iterator[Evidence]:
