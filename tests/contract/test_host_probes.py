@@ -20,7 +20,14 @@ from tui.model.host import HostFacts
 from tui.model.snapshot import NodeFacts
 from tui.simulator.agents import hostfiles
 from tui.simulator.fleet import Fleet
-from tui.simulator.host import SimDevice, SimHost, SimNeighbor, SimNfsServer, SimUdpPeer
+from tui.simulator.host import (
+    SimDevice,
+    SimHost,
+    SimNeighbor,
+    SimNfsServer,
+    SimStoragePeer,
+    SimUdpPeer,
+)
 
 PROBES = ("clients", "sockets", "neighbors")
 PARSERS = {"clients": parse_clients, "sockets": parse_sockets, "neighbors": parse_neighbors}
@@ -30,6 +37,10 @@ def fill(host: SimHost) -> None:
     """Have one node use everything."""
     host.nfs_servers = [SimNfsServer("10.96.8.1", hostname="nfs.storage"), SimNfsServer("fd00::7")]
     host.smb_servers = ["smb.example.com", "10.96.7.7"]
+    host.storage_peers = [
+        SimStoragePeer("10.64.0.31", is_established=False),
+        SimStoragePeer("fd00::31", 445),
+    ]
     host.rbd_devices, host.ceph_filesystems, host.sctp_associations = 2, 1, 3
     host.tcp_fastopen, host.fastopen_passive = 3, 17
     host.kernel_log = ["nfs: server nfs.storage not responding, timed out", "eth1: link is up"]
@@ -143,6 +154,7 @@ def test_a_person_sees_what_the_probes_say() -> None:
         assert "v4 0a600801  801   1 nfs.storage\n" in typed(f"cat {folder}/servers")
     dstaddr = typed("cat /sys/kernel/sunrpc/xprt-switches/switch-0/xprt-0-tcp/dstaddr")
     assert dstaddr == "10.96.8.1\n"
+    assert "1F00400A:0801 02" in typed("cat /proc/net/tcp")
     assert "Hostname: smb.example.com" in typed("cat /proc/fs/cifs/DebugData")
     assert "0A00600A:0035" in typed("cat /proc/net/udp")
     namespace = "/var/run/cilium/netns/cni-b"

@@ -99,6 +99,15 @@ def test_transports_are_addresses_and_no_paths() -> None:
     assert found.sunrpc_addresses == ("10.96.0.9", "fd00::9")
 
 
+def test_connections_are_those_of_the_kernel() -> None:
+    row = "1: 0A00000A:0385 1F00400A:01BD 01 0:0 00:0 0 0 0 {inode} 2 0 20\n"
+    rows = "# tcp read\n" + row.format(inode=0) * 2 + row.format(inode=71) + "1: x y 01\n"
+    found = clients(IDLE.replace("# rbd", rows + "# rbd"))
+    (peer,) = found.storage_peers or ()
+    assert (peer.address, peer.port, peer.is_established) == ("10.64.0.31", 445, True)
+    assert clients(IDLE).storage_peers is None
+
+
 def test_names_of_smb_servers_lose_their_ports() -> None:
     lines = (
         "# smb read\nDisplay\nHostname: (null)\nAddress: 10.0.0.8:445\nAddress: [fd00::8]:445\n"

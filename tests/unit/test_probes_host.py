@@ -57,9 +57,8 @@ def sockets(container: Container) -> UdpSockets:
     return parse_sockets(frame.stdout)
 
 
-@pytest.mark.parametrize("folder", ["/proc/fs/nfsfs", "/proc/net/nfsfs"])
-def test_everything_in_use_is_read(container: Container, folder: str) -> None:
-    container.file(f"{folder}/servers", SERVERS)
+def test_everything_in_use_is_read(container: Container) -> None:
+    container.file("/proc/net/nfsfs/servers", SERVERS)
     for number, text in enumerate((b"10.96.10.1\n", b"/run/rpcbind.sock\n", b"10.96.10.1\n")):
         container.file(ADDRESS.format(n=number), text)
     container.file("/proc/fs/cifs/DebugData", DEBUG_DATA)
@@ -84,6 +83,38 @@ def test_everything_in_use_is_read(container: Container, folder: str) -> None:
     assert (found.tcp_fastopen, found.fastopen_passive) == (3, 17)
     assert found.sctp_associations == 2
     assert [line[:5] for line in found.kernel_log or ()] == ["[1.0]", "[2.0]"]
+
+
+TCP = b"""  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  inode
+   0: 0100007F:0801 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4411 1 0 100
+   1: 0A00000A:0385 1F00400A:0801 02 00000001:00000000 01:00000123 00000005 0 0 0 2 0 20
+   2: 0A00000A:0386 1E00400A:0801 01 00000000:00000000 00:00000000 00000000 0 0 0 1 0 20
+   3: 0A00000A:9C40 1D00400A:0801 01 00000000:00000000 00:00000000 00000000 0 0 8812 1 0 20
+   4: 0A00000A:0801 1C00400A:9C40 01 00000000:00000000 00:00000000 00000000 0 0 0 1 0 20
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/proc/net/nfsfs/servers", SERVERS),
+        ("/proc/fs/cifs/DebugData", DEBUG_DATA),
+        ("/proc/net/nfsfs/servers", b"NV SERVER   PORT USE HOSTNAME\n"),
+    ],
+)
+def test_connections_of_the_kernels_clients_show_the_backend(
+    container: Container, path: str, content: bytes
+) -> None:
+    container.file("/proc/net/tcp", TCP)
+    container.file(path, content)
+    peers = clients(container).storage_peers
+    if b"\nv" not in content and b"\n1" not in content:
+        assert peers is None
+        return
+    assert [(one.address, one.is_established) for one in peers or ()] == [
+        ("10.64.0.31", False),
+        ("10.64.0.30", True),
+    ]
 
 
 def test_an_idle_host_has_none_and_an_unreadable_one_is_unknown(container: Container) -> None:
@@ -113,11 +144,6 @@ def test_a_denied_kernel_log_is_unknown(container: Container) -> None:
         "dmesg", "echo 'dmesg: read kernel buffer failed: Operation not permitted' >&2; exit 1"
     )
     assert clients(container).kernel_log is None
-
-
-def test_the_sysctl_is_read_where_the_chart_mounts_it(container: Container) -> None:
-    container.file("/host/proc/sys/net/ipv4/tcp_fastopen", b"1027\n")
-    assert clients(container).tcp_fastopen == 1027
 
 
 def test_the_kernel_log_is_bounded(container: Container) -> None:

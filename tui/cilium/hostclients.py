@@ -15,12 +15,13 @@ from types import MappingProxyType
 
 from tui.cilium.output import describe_garbage
 from tui.cilium.script import CLIENT_MODULES
+from tui.cilium.sockets import address_of
 from tui.errors import ParseError
-from tui.model.host import HostClients, NfsServer
+from tui.model.host import HostClients, NfsServer, StoragePeer
 from tui.safety import CleanText, clean
 
 _MARKER = re.compile(
-    rb"# (nfs|rpc|sunrpc|smb|rbd|bdi|modules|fastopen|netstat|sctp|kmsg) (read|denied|absent)"
+    rb"# (nfs|rpc|sunrpc|smb|tcp|rbd|bdi|modules|fastopen|netstat|sctp|kmsg) (read|denied|absent)"
 )
 _HEX_ADDRESS = re.compile(r"[0-9a-fA-F]{8}(?:[0-9a-fA-F]{24})?")
 _HEX_PORT = re.compile(r"[0-9a-fA-F]{1,4}")
@@ -64,6 +65,7 @@ def parse_clients(stdout: bytes) -> HostClients:
         nfs_servers=_nfs_servers(_part(found, "nfs"), modules),
         sunrpc_addresses=_sunrpc(_part(found, "sunrpc"), _part(found, "rpc")),
         smb_servers=_smb_servers(_part(found, "smb"), modules),
+        storage_peers=_storage_peers(_part(found, "tcp")),
         rbd_devices=_devices(_part(found, "rbd"), modules),
         ceph_filesystems=_devices(_part(found, "bdi"), None),
         module_uses=modules,
@@ -166,6 +168,21 @@ def _smb_servers(
         if named and named.group(1) != "(null)":
             names.append(_without_port(named.group(1)))
     return tuple(dict.fromkeys(names))[:_MOST_SERVERS]
+
+
+def _storage_peers(section: _Section) -> tuple[StoragePeer, ...] | None:
+    """Read rows of /proc/net/tcp; sockets of the kernel have no inode, those of programs have."""
+    if not section.is_read:
+        return None
+    peers = []
+    for line in section.lines:
+        words = line.decode("ascii", "replace").split()
+        if len(words) < 10 or words[9] != "0":
+            continue
+        digits, _, port = words[2].partition(":")
+        if _HEX_ADDRESS.fullmatch(digits) and _HEX_PORT.fullmatch(port):
+            peers.append(StoragePeer(address_of(digits), int(port, 16), words[3] == "01"))
+    return tuple(dict.fromkeys(peers))[:_MOST_SERVERS]
 
 
 def _without_port(text: str) -> CleanText:

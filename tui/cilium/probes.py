@@ -125,11 +125,13 @@ _TABLE = (
         "clients",
         CostClass.DUMP,
         8,
-        "cat /proc/fs/nfsfs/servers /sys/kernel/sunrpc/xprt-switches/*/xprt-*/dstaddr"
+        "cat /proc/net/nfsfs/servers /sys/kernel/sunrpc/xprt-switches/*/xprt-*/dstaddr"
         " /proc/fs/cifs/DebugData /proc/modules /proc/net/sctp/assocs; dmesg | grep 'wrong peer'",
         "`# PART read|denied|absent` for each of nfs, rpc, sunrpc, smb, rbd, bdi, modules,"
-        " fastopen, netstat, sctp, kmsg, followed by its lines: servers as the kernel prints them,"
-        " transports' addresses, names and addresses of DebugData, paths of devices (a pattern"
+        " tcp (with NFS or SMB servers only), fastopen, netstat, sctp, kmsg, followed by its"
+        " lines: servers as the kernel prints them,"
+        " transports' addresses, names and addresses of DebugData, rows of"
+        " connections to port 2049 or 445, paths of devices (a pattern"
         " where there is none), modules, the sysctl, the TcpExt lines, the number of lines"
         " (with the title) of sctp/assocs, lines of the kernel's log",
     ),

@@ -203,10 +203,9 @@ tools() {
 src() { k=$1; p=$R$2; shift 2
   if { { :; } <"$p"; } 2>/dev/null; then echo "# $k read"; "$@" <"$p"
   elif [ -e "$p" ]; then echo "# $k denied"; else echo "# $k absent"; fi; }
-first() { [ -e "$R$1" ] && echo "$1" || echo "$2"; }
 clients() {
   need grep; need tail
-  src nfs "$(first /proc/fs/nfsfs/servers /proc/net/nfsfs/servers)" grep -m 500 .
+  src nfs /proc/net/nfsfs/servers grep -m 500 .
   src rpc /proc/net/rpc :
   d=/sys/kernel/sunrpc/xprt-switches
   src sunrpc $d grep -shm 1 . "$R"$d/*/xprt-*/dstaddr
@@ -215,9 +214,10 @@ clients() {
   src rbd $d printf %s\\n "$R"$d/*
   d=/sys/class/bdi
   src bdi $d printf %s\\n "$R"$d/ceph-*
+  grep -qs "^[v1]" "$R/proc/net/nfsfs/servers" "$R/proc/fs/cifs/DebugData" &&
+  src tcp /proc/net/tcp grep -shm 100 -E ":[^:]*:(0801|01BD) 0[12] " "$R"/proc/net/tcp*
   src modules /proc/modules grep -E "^(@CLIENTS@) "
-  d=/proc/sys/net/ipv4/tcp_fastopen
-  src fastopen "$(first $d /host$d)" grep .
+  src fastopen /proc/sys/net/ipv4/tcp_fastopen grep .
   src netstat /proc/net/netstat grep ^TcpExt:
   src sctp /proc/net/sctp/assocs grep -c .
   echo "# kmsg read"

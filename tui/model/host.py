@@ -13,10 +13,24 @@ class NfsServer:
     """A server that the kernel's NFS client holds (`/proc/fs/nfsfs/servers`)."""
 
     address: str
-    """The address the transport really uses."""
+    """As it was at the mount: a Service's ClusterIP stays one, whatever is connected to."""
     port: int
     uses: int = 0
     hostname: CleanText = CleanText("")
+
+
+@dataclass(frozen=True, slots=True)
+class StoragePeer:
+    """A TCP connection of the kernel's NFS or SMB client (port 2049 or 445).
+
+    The socket load balancer's choice: /proc/net/tcp tells the backend that is connected to, while
+    nfsfs and sunrpc print an address that was formatted at the mount (`xs_format_peer_addresses`).
+    """
+
+    address: str
+    port: int
+    is_established: bool
+    """False while it still tries to connect (SYN_SENT)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,9 @@ class HostClients:
     sunrpc_addresses: tuple[str, ...] | None = None
     """Addresses of the sunrpc transports in sysfs (kernel 5.14 and later)."""
     smb_servers: tuple[CleanText, ...] | None = None
+    storage_peers: tuple[StoragePeer, ...] | None = None
+    """Where the kernel's NFS and SMB clients really connect to; None where there is no such client,
+    or it could not be read."""
     rbd_devices: int | None = None
     ceph_filesystems: int | None = None
     module_uses: Mapping[str, int] | None = None

@@ -22,6 +22,17 @@ class SimNfsServer:
 
 
 @dataclass(frozen=True, slots=True)
+class SimStoragePeer:
+    """A connection of the kernel's NFS or SMB client; a row of /proc/net/tcp or tcp6."""
+
+    address: str
+    """The backend's: the kernel's socket shows what the socket load balancer chose."""
+    port: int = 2049
+    is_established: bool = True
+    """False: the backend is gone, and the client tries again and again (SYN_SENT)."""
+
+
+@dataclass(frozen=True, slots=True)
 class SimUdpPeer:
     """Connected UDP sockets with one remote address; a row each in /proc/net/udp or udp6."""
 
@@ -79,6 +90,9 @@ class SimHost:
     """Addresses in sysfs (kernel 5.14 and later); None: those of `nfs_servers`."""
     smb_servers: list[str] = field(default_factory=list)
     """Names or addresses in /proc/fs/cifs/DebugData; loads cifs."""
+    storage_peers: list[SimStoragePeer] = field(default_factory=list)
+    """Shown by the probe only with servers of NFS or SMB; what a mount of a Service's ClusterIP
+    connects to is a backend."""
     rbd_devices: int = 0
     """Mapped rbd images; loads rbd and libceph."""
     ceph_filesystems: int = 0

@@ -38,6 +38,8 @@ def files(node: SimNode, agent: Agent) -> dict[str, bytes]:
         "/proc/net/netstat": _netstat(host),
         "/proc/net/udp": udp_table(host.udp_peers, "host", 4),
         "/proc/net/udp6": udp_table(host.udp_peers, "host", 6),
+        "/proc/net/tcp": _tcp_table(host, 4),
+        "/proc/net/tcp6": _tcp_table(host, 6),
     }
     if "nfs" in modules:
         for folder in ("/proc/fs/nfsfs", "/proc/net/nfsfs"):
@@ -163,6 +165,28 @@ def udp_table(peers: Iterable[SimUdpPeer], namespace: str, family: int) -> str:
         f"{slot:5d}: {local} {remote} {state} 00000000:00000000 00:00000000 00000000     0"
         f"        0 {30_000 + slot} 2 0000000000000000 0\n"
         for slot, (local, remote, state) in enumerate(rows, 700)
+    )
+
+
+def _tcp_table(host: SimHost, family: int) -> str:
+    """Return /proc/net/tcp or tcp6: a program's listener, then the kernel's connections."""
+    nobody = "0" * (8 if family == 4 else 32)
+    rows = [(f"{nobody}:0016", f"{nobody}:0000", "0A", 21_034)]
+    rows += [
+        (
+            f"{nobody}:{900 + number:04X}",
+            f"{_hex_address(peer.address, family)}:{peer.port:04X}",
+            "01" if peer.is_established else "02",
+            0,
+        )
+        for number, peer in enumerate(host.storage_peers)
+        if (":" in peer.address) == (family == 6)
+    ]
+    title = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
+    return f"{title}  timeout inode\n" + "".join(
+        f"{slot:4d}: {local} {remote} {state} 00000000:00000000 00:00000000 00000000     0"
+        f"        0 {inode} 1 0000000000000000 20 4 30 10 -1\n"
+        for slot, (local, remote, state, inode) in enumerate(rows)
     )
 
 

@@ -16,6 +16,7 @@ from tui.simulator.agents.answer import Answer, Context
 from tui.simulator.model import Agent, SimNode
 
 _SMB_WORDS = re.compile(rb"^Display|(?:Hostname|Address|Name): [^ \n]+", re.MULTILINE)
+_STORAGE_ROW = re.compile(rb":[^:]*:(?:0801|01BD) 0[12] ")
 _LOG_WORDS = re.compile(r"libceph: .*wrong peer|nfs: server .* (OK|not resp)")
 _MODULES = frozenset(CLIENT_MODULES.split("|"))
 _MOST_LOG_LINES = 30
@@ -32,6 +33,7 @@ def answer_clients(node: SimNode, agent: Agent, context: Context) -> Answer:
         _folder("rpc", folders.get("/proc/net/rpc"), b""),
         _folder("sunrpc", folders.get(hostfiles.SWITCHES), _transports(known)),
         _file("smb", known.get("/proc/fs/cifs/DebugData"), _debug_data),
+        _connections(node, known),
         _paths("rbd", folders, "/sys/bus/rbd/devices", ""),
         _paths("bdi", folders, "/sys/class/bdi", "ceph-"),
         _file("modules", known["/proc/modules"], _modules),
@@ -68,6 +70,13 @@ def _transports(known: dict[str, bytes]) -> bytes:
 
 def _debug_data(content: bytes) -> bytes:
     return b"".join(found.group() + b"\n" for found in _SMB_WORDS.finditer(content))
+
+
+def _connections(node: SimNode, known: dict[str, bytes]) -> bytes:
+    if not node.host.nfs_servers and not node.host.smb_servers:
+        return b""
+    lines = (known["/proc/net/tcp"] + known["/proc/net/tcp6"]).splitlines(keepends=True)
+    return b"# tcp read\n" + b"".join(line for line in lines if _STORAGE_ROW.search(line))
 
 
 def _modules(content: bytes) -> bytes:
