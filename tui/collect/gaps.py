@@ -7,7 +7,6 @@ from tui.collect.outbox import Outbox
 from tui.model.snapshot import Gap, GapChanged
 from tui.safety import CleanText
 
-
 ONLY_FOR_CHECKS = frozenset(
     {
         "ciliumnodeconfigs",
