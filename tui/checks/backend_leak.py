@@ -16,9 +16,10 @@ from typing import Any
 
 from tui.checks.check import About, Check
 from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import MapFacts, count_command, log_lines, map_evidence, map_facts
+from tui.checks.mapfacts import MapFacts, count_command, map_evidence, map_facts
 from tui.checks.phrases import is_rising, percent
 from tui.checks.restarting import LB_RESIZE_INTERRUPTS, RESTART_INTERRUPTS, restart_step
+from tui.checks.sources import log_lines, version_evidence
 from tui.checks.view import NodeView
 from tui.cilium.releases import Release
 from tui.model.findings import Evidence, FindingSeverity, Remedy, Verdict
@@ -178,7 +179,7 @@ def _release_words(view: NodeView, cure: _Cure) -> str:
 
 
 def _evidence(view: NodeView) -> tuple[Evidence, ...]:
-    version = view.evidence(view.facts.version, f"the agent runs {view.release or 'an unknown'}")
+    version = version_evidence(view)
     return (version, *log_lines(view, view.logged(*_LOGGED)))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tui.checks.mapfacts import NEARLY_FULL_RATIO, MapFacts, count_command, count_evidence
 from tui.checks.phrases import percent
+from tui.checks.sources import metrics_command, stated
 from tui.checks.view import NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import FindingSeverity, MissingEvidence, Remedy, Verdict
@@ -77,13 +78,13 @@ def judge_contention(view: NodeView, check_id: str, every: Sequence[MapFacts]) -
     if not ratios:
         how = view.command(count_command(tables[0]) if tables else "bpftool -j -f map show")
         missing = (MissingEvidence(CleanText("how full the conntrack maps are"), how),)
-    metrics = view.facts.metrics
+    metrics, command = view.facts.metrics, metrics_command(view)
     return view.verdict(
         check_id,
         severity,
         f"new connections are dropped, {rate:.1f}/s ({CONNTRACK_REASON}): {cause}",
         evidence=(
-            *(view.evidence(metrics, f"drops: {_words(drop)}") for drop in drops),
+            *(stated(view, metrics, f"drops: {_words(drop)}", command) for drop in drops),
             *(count_evidence(view, usage) for usage in tables),
         ),
         remedy=remedy,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import MapFacts, log_lines, map_evidence, map_facts, says_full
+from tui.checks.mapfacts import MapFacts, map_evidence, map_facts, says_full
 from tui.checks.mapsizes import is_balancing
 from tui.checks.restarting import RESTART_INTERRUPTS, agent_trouble, restart_step
+from tui.checks.sources import log_lines, version_evidence
 from tui.checks.view import NodeView
 from tui.cilium.releases import Release
 from tui.model.findings import Evidence, FindingSeverity, Remedy
@@ -108,7 +109,7 @@ def _stale_backends(view: NodeView) -> Cause:
         f"{view.release} keeps stale backends after a reconnect to the API server (fixed in 1.19.3)"
     )
     cause = _drift(view, text)
-    evidence = view.evidence(view.facts.version, f"the agent runs {view.release}")
+    evidence = version_evidence(view)
     return replace(cause, evidence=(evidence,), remedy=replace(cause.remedy, lasting=(_UPGRADE,)))
 
 

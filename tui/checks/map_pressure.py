@@ -28,6 +28,7 @@ from tui.checks.mapfacts import (
 )
 from tui.checks.phrases import percent, some_of, span
 from tui.checks.restarting import LB_RESIZE_INTERRUPTS, is_stale
+from tui.checks.sources import metrics_command, stated
 from tui.checks.view import NodeView
 from tui.model.findings import FindingSeverity, MissingEvidence, Remedy, Verdict
 from tui.model.maps import MapUsage
@@ -237,7 +238,8 @@ def _eviction(
     view: NodeView, facts: MapFacts, severity: FindingSeverity, words: str, drops: Sequence[str]
 ) -> Verdict:
     usage = facts.usage
-    seen = [view.evidence(view.facts.metrics, f"drops: {text}") for text in drops]
+    metrics, command = view.facts.metrics, metrics_command(view)
+    seen = [stated(view, metrics, f"drops: {text}", command) for text in drops]
     return view.verdict(
         _ID,
         severity,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from tui.checks.phrases import percent
+from tui.checks.sources import log_lines, metrics_command, of_running_agent, stated, status_command
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.model.findings import Evidence, FindingSeverity, ProofKind
 from tui.model.logs import LogEntry
 from tui.model.maps import CountOrigin, MapUsage
+
+T = TypeVar("T")
 
 NEARLY_FULL_RATIO = 0.9
 RECENT_SECONDS = 3_600.0
@@ -39,7 +43,6 @@ _FAMILY_OF_MEANING = {
     "M9": "nat",
     "M23": "nodes",
 }
-_LOGGED_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +144,6 @@ def _map_facts(view: NodeView) -> tuple[MapFacts, ...]:
     return tuple(found)
 
 
-def of_running_agent(view: NodeView, *meanings: str) -> tuple[LogEntry, ...]:
-    """Return the explained lines of the agent that runs now, newest first; all without ids.
-
-    What an earlier container said of maps or kernel need not hold any more: its next start may
-    have made them anew.
-    """
-    agent = view.facts.agent
-    running = agent.container_id if agent is not None else ""
-    return tuple(
-        entry
-        for entry in (view.logged(*meanings) if meanings else view.explained)
-        if not entry.is_previous and (not running or entry.container_id == running)
-    )
-
-
 def says_full(entry: LogEntry) -> bool:
     """Tell whether a line says that a hash map is full."""
     return entry.meaning in ("M14", "M17") or _has_full_words(_text(entry))
@@ -220,18 +208,14 @@ def map_evidence(view: NodeView, facts: MapFacts) -> tuple[Evidence, ...]:
     found = [count_evidence(view, usage)]
     if usage.sync_failure:
         text = f"controller bpf-map-sync-{usage.name} fails{_failures(view, usage)}: "
-        found.append(view.evidence(view.facts.status, f"{text}{usage.sync_failure}"))
+        text += str(usage.sync_failure)
+        found.append(stated(view, view.facts.status, text, status_command(view)))
     if facts.failed_operations:
-        metrics = view.facts.metrics
         text = f"{facts.failed_operations:,} updates of {usage.name} failed since the last sweep"
-        found.append(view.evidence(metrics, text, ProofKind.MAP, str(usage.name)))
+        metrics, name = view.facts.metrics, str(usage.name)
+        found.append(stated(view, metrics, text, metrics_command(view), ProofKind.MAP, name))
     lines = facts.says_full or facts.logged
     return (*found, *log_lines(view, lines))
-
-
-def log_lines(view: NodeView, entries: Sequence[LogEntry]) -> tuple[Evidence, ...]:
-    """Return the newest lines as evidence."""
-    return tuple(view.log_evidence(entry) for entry in entries[:_LOGGED_SHOWN])
 
 
 def _failures(view: NodeView, usage: MapUsage) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted, service_object, some_of
 from tui.checks.restarting import RESTART_INTERRUPTS
+from tui.checks.sources import option_evidence, services_evidence, stated, status_command
 from tui.checks.view import NodeView
 from tui.model.findings import (
     AffectedObject,
@@ -18,7 +19,6 @@ from tui.model.findings import (
     Evidence,
     FindingSeverity,
     MissingEvidence,
-    ProofKind,
     Remedy,
     Verdict,
 )
@@ -105,12 +105,14 @@ def _mode(view: NodeView) -> tuple[str, tuple[Evidence, ...]]:
     status = view.facts.status
     if status.value is not None and status.value.masquerading:
         mode = status.value.masquerading
-        return str(mode).lower(), (view.evidence(status, f"masquerading mode: {mode}"),)
+        return str(mode).lower(), (
+            stated(view, status, f"masquerading mode: {mode}", status_command(view)),
+        )
     is_bpf = view.flag("enable-bpf-masquerade")
     families = [view.flag("enable-ipv4-masquerade"), view.flag("enable-ipv6-masquerade")]
     setting = view.setting("enable-bpf-masquerade")
     evidence = (
-        (view.setting_evidence("enable-bpf-masquerade", setting),) if setting is not None else ()
+        (option_evidence(view, "enable-bpf-masquerade", setting),) if setting is not None else ()
     )
     if families[0] is False and families[1] is not True:
         return "disabled", evidence
@@ -132,7 +134,7 @@ def _with_iptables(view: NodeView, evidence: tuple[Evidence, ...]) -> Verdict:
     services = view.cluster.external_services
     if mode:
         text = f"NodePort in BPF is on, mode {mode}"
-        evidence = (*evidence, view.evidence(view.facts.status, text))
+        evidence = (*evidence, stated(view, view.facts.status, text, status_command(view)))
     both = "iptables masquerades beside BPF NodePort"
     if mode == "dsr":
         summary = f"{both}, but in DSR mode the node gives TCP connections no port of its own"
@@ -148,7 +150,7 @@ def _with_iptables(view: NodeView, evidence: tuple[Evidence, ...]) -> Verdict:
         summary = f"{both}, but no Service has a NodePort, LoadBalancer or external IP"
         return view.verdict(_ID, FindingSeverity.LATENT, summary, evidence=evidence)
     text = f"reached from outside: {some_of(str(one.name) for one in services)}"
-    proof = view.cluster.evidence(listed, text, ProofKind.SERVICE, str(services[0].name))
+    proof = services_evidence(view, text, str(services[0].name))
     return view.verdict(
         _ID,
         FindingSeverity.ARMED,
@@ -175,9 +177,10 @@ def _range_overlap(view: NodeView) -> Verdict | None:
     if low is None or high is None or high < _EPHEMERAL_MIN or low > _EPHEMERAL_MAX:
         return None
     setting = view.setting(_AUTO_PROTECT)
-    evidence = [view.evidence(view.facts.status, f"NodePort range {low}-{high}")]
+    text = f"NodePort range {low}-{high}"
+    evidence = [stated(view, view.facts.status, text, status_command(view))]
     if setting is not None:
-        evidence.append(view.setting_evidence(_AUTO_PROTECT, setting))
+        evidence.append(option_evidence(view, _AUTO_PROTECT, setting))
     return view.verdict(
         _ID,
         FindingSeverity.ARMED,

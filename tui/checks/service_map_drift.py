@@ -13,6 +13,7 @@ from tui.checks.check import About, Check
 from tui.checks.drift_cause import Cause, cause_of, effect_test
 from tui.checks.phrases import counted, service_object, some_of
 from tui.checks.restarting import RESTART_INTERRUPTS, is_stale
+from tui.checks.sources import stated
 from tui.checks.view import NodeView
 from tui.model.findings import (
     AffectedObject,
@@ -32,6 +33,7 @@ _HARM = (FaultKind.MISSING, FaultKind.NO_BACKENDS, FaultKind.WRONG_BACKENDS)
 _FAULTS_SHOWN = 6
 _OBJECTS = 200
 _NAMES = 2
+_DUMP = "bpftool -j map dump pinned /sys/fs/bpf/tc/globals/cilium_lb4_services_v2"
 
 ABOUT = About(
     id=_ID,
@@ -102,7 +104,7 @@ def _without_coverage(view: NodeView) -> Verdict:
 
 
 def _missing(view: NodeView) -> tuple[MissingEvidence, ...]:
-    dump = view.command("bpftool -j map dump pinned /sys/fs/bpf/tc/globals/cilium_lb4_services_v2")
+    dump = view.command(_DUMP)
     found = [view.missing(view.facts.services, "the node's load-balancing maps", dump)]
     wanted = view.cluster.facts.services
     if wanted.value is None:
@@ -113,7 +115,8 @@ def _missing(view: NodeView) -> tuple[MissingEvidence, ...]:
 
 def _broken(view: NodeView, coverage: ServiceCoverage, broken: Sequence[FrontendFault]) -> Verdict:
     cause = cause_of(view, coverage)
-    missing = max(0, coverage.missing_frontends)
+    listed = sum(fault.fault is FaultKind.MISSING for fault in broken)
+    missing = max(listed, coverage.missing_frontends)
     wrong = [fault for fault in broken if fault.fault is not FaultKind.MISSING]
     return view.verdict(
         _ID,
@@ -156,7 +159,7 @@ def _counts(view: NodeView, coverage: ServiceCoverage) -> Evidence:
         f" and {coverage.held_backends:,} of {coverage.wanted_backends:,} backends"
     )
     first = next((str(one.service) for one in coverage.faults if one.service), "")
-    return view.evidence(view.facts.services, text, ProofKind.SERVICE, first)
+    return stated(view, view.facts.services, text, _DUMP, ProofKind.SERVICE, first)
 
 
 def _evidence(view: NodeView, faults: Sequence[FrontendFault]) -> tuple[Evidence, ...]:
@@ -164,7 +167,7 @@ def _evidence(view: NodeView, faults: Sequence[FrontendFault]) -> tuple[Evidence
     first = {fault.service: fault for fault in reversed(faults)}
     shown = [*reversed(first.values()), *(one for one in faults if one not in first.values())]
     return tuple(
-        view.evidence(view.facts.services, _words(one), ProofKind.SERVICE, str(one.service))
+        stated(view, view.facts.services, _words(one), _DUMP, ProofKind.SERVICE, str(one.service))
         for one in shown[:_FAULTS_SHOWN]
     )
 

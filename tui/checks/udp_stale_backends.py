@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tui.checks.check import About, Check
-from tui.checks.mapfacts import log_lines, of_running_agent
 from tui.checks.phrases import counted, service_object, some_of
+from tui.checks.sources import log_lines, of_running_agent, services_evidence
 from tui.checks.udp_peers import StalePeer, stale_peers
 from tui.checks.udp_termination import (
     KERNEL_OPTIONS,
@@ -30,7 +30,6 @@ from tui.model.findings import (
     Evidence,
     FindingSeverity,
     MissingEvidence,
-    ProofKind,
     Remedy,
     Verdict,
 )
@@ -229,9 +228,7 @@ def _with_holes(view: NodeView, holes: Sequence[Hole], peers: Sequence[StalePeer
     if peers:
         sockets = sum(one.peer.count for one in peers)
         suspects = f"; {counted(sockets, 'socket')} may be pinned already: {peers[0].remote}"
-    used = view.cluster.evidence(
-        listed, f"Services with a UDP port: {names}", ProofKind.SERVICE, str(services[0].name)
-    )
+    used = services_evidence(view, f"Services with a UDP port: {names}", str(services[0].name))
     return view.verdict(
         _ID,
         severity,

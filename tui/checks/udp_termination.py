@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import NEARLY_FULL_RATIO, count_evidence, log_lines, of_running_agent
+from tui.checks.mapfacts import NEARLY_FULL_RATIO, count_evidence
 from tui.checks.phrases import percent
+from tui.checks.sources import log_lines, of_running_agent, option_evidence, version_evidence
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.model.features import FeatureState
@@ -54,7 +55,7 @@ def _holes(view: NodeView) -> Iterator[Hole]:
     release, host_only = view.release, is_host_only(view)
     if release is None:
         return
-    version = (view.evidence(view.facts.version, f"the agent runs {release}"),)
+    version = (version_evidence(view),)
     upgrade = (CleanText("upgrade to 1.16 or later, which ends the sockets of pods too"),)
     if not release.at_least(1, 15):
         whose = "of host processes" if host_only else ""
@@ -76,7 +77,7 @@ def _holes(view: NodeView) -> Iterator[Hole]:
 
 def _switched_off(view: NodeView) -> Hole:
     setting = view.setting(TERMINATION_OPTION)
-    evidence = () if setting is None else (view.setting_evidence(TERMINATION_OPTION, setting),)
+    evidence = () if setting is None else (option_evidence(view, TERMINATION_OPTION, setting),)
     return Hole(
         f"{TERMINATION_OPTION} is false: sockets of pods are not ended",
         evidence,
