@@ -155,7 +155,7 @@ def test_conditions_that_changed_are_told_and_a_nodes_first_minutes_are_not() ->
     assert texts == [
         "node node1 DiskPressure=True (full)",
         "node node2 joined",
-        "node node1 not reporting (NodeStatusUnknown)",
+        "node node1 stopped reporting (NodeStatusUnknown)",
     ]
 
 

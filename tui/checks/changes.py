@@ -196,7 +196,8 @@ def _agent_words(name: str, agent: AgentPod) -> tuple[str, str]:
 
 def _condition_words(name: str, condition: NodeCondition) -> tuple[str, str]:
     if condition.type == "Ready":
-        state = {"True": "Ready again", "False": "NotReady"}.get(condition.status, "not reporting")
+        words = {"True": "became Ready", "False": "became NotReady"}
+        state = words.get(condition.status, "stopped reporting")
     else:
         state = f"{condition.type}={condition.status}"
     reason = f" ({condition.reason})" if condition.reason and not _is_normal(condition) else ""
