@@ -62,6 +62,9 @@ ABOUT = About(
         now=(CleanText("restart the agent of that node alone: it writes all Services anew"),),
         needs_restart=True,
         interrupts=RESTART_INTERRUPTS,
+        test=CleanText(
+            "on that node: curl -m 3 http://CLUSTER-IP:PORT/ of a Service that it names"
+        ),
     ),
     references=(
         CleanText("cilium/cilium#48050"),
