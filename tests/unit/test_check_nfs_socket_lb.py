@@ -11,7 +11,7 @@ from tests.unit.checks_facts import cluster_facts, judged, known, kpr, node_fact
 from tui.checks.nfs_socket_lb import CHECK
 from tui.model.cluster import ClusterFacts
 from tui.model.findings import FindingSeverity
-from tui.model.host import HostClients, NfsServer
+from tui.model.host import HostClients, NfsServer, StoragePeer
 from tui.model.names import NodeName
 from tui.model.reading import Reading
 from tui.model.services import Address, Service
@@ -191,8 +191,9 @@ def test_only_servers_behind_a_service_are_hurt(
     [
         (NfsServer(VIP, 2049, 2, clean(VIP)), (), ARMED),
         (NfsServer(BACKEND, 2049, 2, clean(VIP)), (), ACTIVE),
-        # The backend it was rewritten to is gone: the mount hangs.
-        (NfsServer("10.0.9.1", 2049, 2, clean("nfs.storage.svc")), (), ACTIVE),
+        (NfsServer(BACKEND, 2049, 2, clean("nfs.storage.svc")), (), ACTIVE),
+        # An address that the Service had once: another trouble than this one.
+        (NfsServer("10.0.9.1", 2049, 2, clean("nfs.storage.svc")), (), LATENT),
         (NfsServer(BACKEND, 2049, 2), (volume(),), ACTIVE),
         (NfsServer(BACKEND, 2049, 2, clean(BACKEND)), (), LATENT),
         (NfsServer(BACKEND, 2049, 2), (volume(BACKEND),), LATENT),
@@ -209,6 +210,29 @@ def test_the_hosts_own_clients_show_the_trace(
 def test_an_overwritten_address_proves_it_on_any_kernel_without_the_fix(kernel: str) -> None:
     held = clients(NfsServer(BACKEND, 2049, 2, clean(VIP)))
     assert severity(CHECK, node(kernel, held), cluster()) is ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        # With or without the fix, the socket's own peer is a backend.
+        (StoragePeer(BACKEND, 2049, is_established=True), ARMED),
+        (StoragePeer(BACKEND, 2049, is_established=False), ARMED),
+        (StoragePeer("10.0.9.1", 2049, is_established=False), ACTIVE),
+        (StoragePeer("10.0.9.1", 2049, is_established=True), ARMED),
+        (StoragePeer("192.0.2.10", 2049, is_established=False), ARMED),
+    ],
+)
+def test_a_client_that_still_connects_to_a_backend_that_is_gone(
+    peer: StoragePeer, expected: FindingSeverity
+) -> None:
+    servers = NfsServer(VIP, 2049, 1, clean(VIP)), NfsServer("192.0.2.10", 2049, 1)
+    held = clients(*servers, storage_peers=(peer,))
+    assert severity(CHECK, node(held=held), cluster()) is expected
+    external = clients(servers[1], storage_peers=(peer,))
+    assert severity(CHECK, node(held=external), cluster()) is LATENT
+    if expected is ACTIVE:
+        assert severity(CHECK, node("5.15.0-1063-aws", held), cluster()) is UNKNOWN
 
 
 def test_a_transport_to_a_backend_of_the_volumes_service_is_the_trace() -> None:

@@ -192,4 +192,5 @@ def failure_evidence(view: NodeView, failures: Iterable[MountFailure]) -> Iterat
 def host_fact(view: NodeView, text: str, source: str) -> Evidence:
     """Return a fact of the host's in-kernel clients as evidence."""
     origin = view.facts.host.origin
-    return view.fact(text, source, None if origin is None else origin.observed_at)
+    at = view.host.read_at.get("clients", None if origin is None else origin.observed_at)
+    return view.fact(text, source, at)
