@@ -93,7 +93,7 @@ def test_real_maps_at_ease_are_not_in_trouble(version: str) -> None:
         (95, 0, "needs 95, has 64: too small, not leaked"),
         (95, None, "needs 95, has 64: too small"),
         (95, 3, "too small, and 3 entries are copies of others"),
-        (20, 40, "leaked, see backend-leak"),
+        (20, 40, "40 entries are copies of others (see backend-leak)"),
         (20, 0, "no copies, but more entries than the 20 wanted"),
     ],
 )
@@ -153,6 +153,13 @@ def test_the_services_map_is_named_by_its_own_words() -> None:
     line = entry("Updating frontend failed", error, meaning="L5")
     found = of(a_map(SERVICES, None), a_map(BACKENDS, 3), logs=(line,))
     assert [(one.group, one.severity) for one in found] == [(SERVICES, ACTIVE)]
+
+
+def test_a_map_that_copies_fill_points_to_the_leak() -> None:
+    verdict = only(a_map(BACKENDS, 60, wanted_entries=20, duplicate_entries=35))
+    assert verdict.severity is ARMED
+    assert "see backend-leak" in verdict.summary
+    assert verdict.remedy.settings == ()
 
 
 def test_old_lines_do_not_make_a_map_with_room_full() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.check_maps import BACKENDS, CONNTRACK, SERVICES, a_map, an_lru
-from tests.unit.checks_facts import cluster_facts, node_facts
+from tests.unit.checks_facts import cluster_facts, known, node_facts
 from tui.checks.map_remedy import remedy_for
 from tui.checks.mapsizes import memory_cost, own_key, resize_of, size_key
 from tui.checks.view import ClusterView, NodeView
+from tui.model.cluster import CiliumDaemonSet, CiliumNodeConfig
 from tui.model.maps import MapUsage
+from tui.safety import clean
 
 NAT = "cilium_snat_v4_external"
 
@@ -130,3 +132,50 @@ def test_the_price_in_memory() -> None:
     grown = a_map(BACKENDS, 64, 64, memory_bytes=1_024 + 64 * 72, is_preallocated=False)
     assert memory_cost(grown, 256).startswith("up to 22.0 KiB")
     assert memory_cost(a_map(BACKENDS, 64), 256) == ""
+
+
+def a_node_config(**values: str) -> CiliumNodeConfig:
+    held = {key.replace("_", "-"): clean(value) for key, value in values.items()}
+    return CiliumNodeConfig(clean("canary"), clean("kube-system"), values=held)
+
+
+def test_a_node_config_that_wins_is_where_to_write() -> None:
+    usage = a_map(BACKENDS, 64, wanted_entries=95)
+    facts = node_facts("1.17.5", maps=(usage,))
+    cluster = cluster_facts(
+        {"bpf-lb-map-max": "65536"}, node_configs=known((a_node_config(bpf_lb_map_max="64"),))
+    )
+    remedy = remedy_for(NodeView(facts, ClusterView(cluster, 0.0)), usage)
+    assert "in CiliumNodeConfig canary (now 64), which wins over" in remedy.now[0]
+    assert remedy.commands[0].startswith("kubectl -n kube-system patch ciliumnodeconfig canary")
+    assert '{"spec":{"defaults":{"bpf-lb-map-max":"256"}}}' in remedy.commands[0]
+
+
+def test_before_1_13_a_node_config_has_no_effect() -> None:
+    usage = a_map(BACKENDS, 64, wanted_entries=95)
+    facts = node_facts("1.12.9", maps=(usage,))
+    daemonset = CiliumDaemonSet(
+        clean("cilium"), clean("kube-system"), image=clean("quay.io/cilium/cilium:v1.12.9")
+    )
+    cluster = cluster_facts(
+        {"bpf-lb-map-max": "65536"},
+        node_configs=known((a_node_config(bpf_lb_map_max="64"),)),
+        daemonsets=known((daemonset,)),
+    )
+    remedy = remedy_for(NodeView(facts, ClusterView(cluster, 0.0)), usage)
+    assert "ConfigMap cilium-config already says bpf-lb-map-max=65536" in remedy.now[0]
+
+
+def test_flags_of_the_daemonset_are_changed_there() -> None:
+    usage = a_map(BACKENDS, 64, wanted_entries=95)
+    facts = node_facts("1.17.5", maps=(usage,))
+    daemonset = CiliumDaemonSet(
+        clean("cilium"),
+        clean("kube-system"),
+        image=clean("quay.io/cilium/cilium:v1.17.5"),
+        args=(clean("cilium-agent"), clean("--bpf-lb-map-max=64")),
+    )
+    cluster = cluster_facts({"bpf-lb-map-max": "65536"}, daemonsets=known((daemonset,)))
+    remedy = remedy_for(NodeView(facts, ClusterView(cluster, 0.0)), usage)
+    assert "DaemonSet cilium, arguments" in remedy.now[0]
+    assert remedy.commands[0] == "kubectl -n kube-system edit daemonset cilium"

@@ -60,7 +60,9 @@ def cause_of(view: NodeView, coverage: ServiceCoverage) -> Cause:
         age = view.now - agent.started_at
         if 0 <= age < _YOUNG_AGENT_SECONDS:
             return _drift(view, f"the agent started {int(age)} s ago and may still be writing")
-    return _drift(view, "no map is full: the agent lost track of what it wrote")
+    return _drift(
+        view, "no map is full and no update failed lately: the node fell behind the cluster"
+    )
 
 
 def _full(view: NodeView, facts: MapFacts, words: str) -> Cause:

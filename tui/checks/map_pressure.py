@@ -122,13 +122,12 @@ def _judge(view: NodeView, facts: MapFacts, drops: Sequence[str]) -> Verdict | N
     severity, words = refusal
     usage = facts.usage
     verdict = _cause(usage)
-    is_leaked = bool(usage.duplicate_entries) and not _is_too_small(usage)
     return view.verdict(
         _ID,
         severity,
         f"{usage.name} is {words}" + (f"; {verdict}" if verdict else ""),
         evidence=map_evidence(view, facts),
-        remedy=_LEAKED_REMEDY if is_leaked else remedy_for(view, usage),
+        remedy=_remedy(view, usage),
         since=facts.since,
         harm=_harm(usage),
         group=str(usage.name),
@@ -144,10 +143,15 @@ def _cause(usage: MapUsage) -> str:
             return f"{text}, and {copies:,} entries are copies of others (see backend-leak)"
         return f"{text}, not leaked" if copies == 0 else text
     if copies:
-        return f"{copies:,} entries are copies of others: leaked, see backend-leak"
+        return f"{copies:,} entries are copies of others (see backend-leak)"
     if copies == 0 and wanted is not None and usage.is_full:
         return f"no copies, but more entries than the {wanted:,} wanted"
     return ""
+
+
+def _remedy(view: NodeView, usage: MapUsage) -> Remedy:
+    is_leaked = bool(usage.duplicate_entries) and not _is_too_small(usage)
+    return _LEAKED_REMEDY if is_leaked else remedy_for(view, usage)
 
 
 def _is_too_small(usage: MapUsage) -> bool:
@@ -170,7 +174,7 @@ def _judge_filling(view: NodeView, facts: MapFacts) -> Verdict | None:
         severity,
         f"{usage.name} {words}",
         evidence=map_evidence(view, facts),
-        remedy=remedy_for(view, usage),
+        remedy=_remedy(view, usage),
         harm=_harm(usage) if severity is FindingSeverity.ARMED else 0,
         group=str(usage.name),
     )
@@ -186,13 +190,13 @@ def _filling(facts: MapFacts) -> tuple[FindingSeverity, str] | None:
         return FindingSeverity.ARMED, f"{words} ({numbers})" if numbers else words
     if ratio is None:
         return None
-    if soon:
-        return FindingSeverity.ARMED, f"is {numbers}, {soon}"
-    if ratio >= NEARLY_FULL_RATIO:
-        return FindingSeverity.ARMED, f"is {numbers}"
+    cause = _cause(usage)
+    words = f"is {numbers}" + (f", {soon}" if soon else "") + (f"; {cause}" if cause else "")
+    if soon or ratio >= NEARLY_FULL_RATIO:
+        return FindingSeverity.ARMED, words
     if facts.failed_operations:
         return FindingSeverity.ARMED, f"refused updates though it is only {numbers}: see the log"
-    return (FindingSeverity.LATENT, f"is {numbers}") if ratio >= FILLING_RATIO else None
+    return (FindingSeverity.LATENT, words) if ratio >= FILLING_RATIO else None
 
 
 def _soon(usage: MapUsage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui.checks.mapfacts import count_command
 from tui.checks.mapsizes import (
+    CONFIG_MAP_SOURCE,
     DYNAMIC_FAMILIES,
     DYNAMIC_RATIO,
     Resize,
@@ -50,9 +51,11 @@ def _now(
 ) -> tuple[tuple[CleanText, ...], tuple[CleanText, ...]]:
     by = resize.by.key
     if resize.is_pending:
-        first = f"cilium-config already says {by}={resize.held}: only a restart is missing"
+        first = f"{resize.source} already says {by}={resize.held}: only a restart is missing"
     else:
-        first = f"set {by} to {resize.size} in cilium-config (now {usage.max_entries:,})"
+        first = f"set {by} to {resize.size} in {resize.source} (now {usage.max_entries:,})"
+        if resize.source != CONFIG_MAP_SOURCE:
+            first += ", which wins over cilium-config on this node"
     if resize.is_capped:
         first += ", the most it takes"
     resized = _resized(view, usage)

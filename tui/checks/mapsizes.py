@@ -12,8 +12,12 @@ from tui.checks.phrases import memory
 from tui.checks.restarting import LB_RESIZE_INTERRUPTS
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
+from tui.cilium.nextstart.images import daemonset_of, images_of
+from tui.cilium.nextstart.layers import CONFIG_MAP, plan
 from tui.model.maps import MapKind, MapUsage
 from tui.safety import CleanText, clean
+
+CONFIG_MAP_SOURCE = f"ConfigMap {CONFIG_MAP}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,13 @@ class Resize:
     is_capped: bool = False
     """Whether the key's limit is below what the map needs."""
     held: int | None = None
-    """What the ConfigMap says now."""
+    """What the node's next start would read."""
+    source: str = CONFIG_MAP_SOURCE
+    """Which layer gives the key's value on this node: a size set below it has no effect."""
 
     @property
     def is_pending(self) -> bool:
-        """Whether the ConfigMap already holds a size that is large enough."""
+        """Whether the next start would already read a size that is large enough."""
         return self.held is not None and self.held >= self.size
 
     @property
@@ -156,14 +162,26 @@ def resize_of(view: NodeView, usage: MapUsage) -> Resize | None:
         size = _power_of_two(usage.max_entries + 1)
     most = min(by.most, _nat_limit(view) or by.most) if by.key == "bpf-nat-global-max" else by.most
     capped = max(by.least, min(size, most))
-    return Resize(by, capped, is_capped=capped < size, held=_held(view, by.key))
+    held, source = _planned(view, by.key)
+    return Resize(by, capped, is_capped=capped < size, held=held, source=source)
 
 
 def resize_command(view: NodeView, resize: Resize) -> CleanText:
-    """Return the command that writes the size into the ConfigMap; no agent reads it by itself."""
+    """Return the command that writes the size where this node reads it; no agent does so by itself.
+
+    Flags on the agents' command line are changed by hand, as they stand in the midst of others.
+    """
     place = view.cluster.facts.cilium_namespace or "kube-system"
-    patch = f'{{"data":{{"{resize.by.key}":"{resize.size}"}}}}'
-    return clean(f"kubectl -n {place} patch configmap cilium-config --type merge -p '{patch}'", 400)
+    kind, _, rest = resize.source.partition(" ")
+    name = rest.partition(",")[0]
+    values = f'{{"{resize.by.key}":"{resize.size}"}}'
+    patch = f"--type merge -p '{{\"data\":{values}}}'"
+    if kind == "CiliumNodeConfig":
+        patch = f'--type merge -p \'{{"spec":{{"defaults":{values}}}}}\''
+        return clean(f"kubectl -n {place} patch ciliumnodeconfig {name} {patch}", 400)
+    if kind == "DaemonSet":
+        return clean(f"kubectl -n {place} edit daemonset {name}", 400)
+    return clean(f"kubectl -n {place} patch configmap cilium-config {patch}", 400)
 
 
 def memory_cost(usage: MapUsage, size: int) -> str:
@@ -211,10 +229,15 @@ def _number(view: NodeView, option: str) -> int | None:
     return None if setting is None else _whole(setting.value)
 
 
-def _held(view: NodeView, option: str) -> int | None:
-    """Return what the ConfigMap says, whatever the agent runs."""
-    held = view.cluster.facts.config_map.value
-    return None if held is None or option not in held.values else _whole(held.values[option])
+def _planned(view: NodeView, option: str) -> tuple[int | None, str]:
+    """Return the number that the next start would read for an option, and from which layer."""
+    facts, cluster = view.facts, view.cluster.facts
+    daemonset = daemonset_of(facts.agent, cluster)
+    images = images_of(facts.agent, daemonset, cluster)
+    layer = plan(facts.node, daemonset, images, cluster).winner.get(option)
+    if layer is None:
+        return None, CONFIG_MAP_SOURCE
+    return _whole(layer.values[option]), str(layer.source)
 
 
 def _whole(text: str) -> int | None:
