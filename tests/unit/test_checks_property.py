@@ -67,7 +67,7 @@ def test_no_facts_make_a_check_raise_or_fall_silent(
         )
 
 
-@settings(deadline=None, max_examples=10)
+@settings(ANY_FACTS, max_examples=10)
 @given(facts=nodes())
 def test_a_cluster_of_which_nothing_is_known_is_judged_all_the_same(facts: NodeFacts) -> None:
     for check in all_checks():
