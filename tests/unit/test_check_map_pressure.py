@@ -218,6 +218,24 @@ def test_failed_inserts_into_a_full_conntrack_map_are_capacity() -> None:
     assert verdict.remedy.settings[0].key == "bpf-ct-global-tcp-max"
 
 
+@pytest.mark.parametrize(
+    ("entries", "age", "wanted"),
+    [
+        (95, 60.0, ACTIVE),
+        (95, 90_000.0, ARMED),
+        (20, 60.0, CLEAR),
+        (None, 60.0, ARMED),
+        (None, 90_000.0, UNKNOWN),
+    ],
+)
+def test_evictions_that_the_log_tells_of(
+    entries: int | None, age: float, wanted: FindingSeverity
+) -> None:
+    line = entry("key is missing, likely due to lru eviction - skipping", meaning="M7")
+    line = replace(line, last_time=NOW - age)
+    assert only(an_lru(CONNTRACK, entries), logs=(line,)).severity is wanted
+
+
 @pytest.mark.parametrize(("rate", "wanted"), [(5.0, ACTIVE), (0.2, LATENT)])
 def test_failed_inserts_into_one_with_room_are_contention(
     rate: float, wanted: FindingSeverity

@@ -20,6 +20,7 @@ from tui.checks.conntrack_drops import dropping, judge_contention
 from tui.checks.map_remedy import remedy_for
 from tui.checks.mapfacts import (
     NEARLY_FULL_RATIO,
+    RECENT_SECONDS,
     MapFacts,
     count_command,
     count_evidence,
@@ -211,8 +212,10 @@ def _soon(usage: MapUsage) -> str:
 
 def _judge_evicting(view: NodeView, facts: MapFacts, drops: Sequence[str]) -> Verdict | None:
     usage, ratio = facts.usage, facts.usage.ratio
+    if ratio is None:
+        return _evicting_by_log(view, facts)
     soon = _soon(usage)
-    if ratio is None or (ratio < NEARLY_FULL_RATIO and not soon):
+    if ratio < NEARLY_FULL_RATIO and not soon:
         return None
     if facts.key not in _LIVE_STATE:
         words = "it evicts its oldest entries, which are made anew when they are needed"
@@ -223,8 +226,36 @@ def _judge_evicting(view: NodeView, facts: MapFacts, drops: Sequence[str]) -> Ve
     if is_full and evidence:
         words = f"{harm}, and packets are dropped for it: capacity, not contention"
         return _eviction(view, facts, FindingSeverity.ACTIVE, words, evidence)
+    if is_full and _evictions_logged(facts):
+        words = f"{harm}, as the log says"
+        return _eviction(view, facts, FindingSeverity.ACTIVE, words, ())
     words = harm if is_full else f"{soon}; then it {harm}"
     return _eviction(view, facts, FindingSeverity.ARMED, words, ())
+
+
+def _evictions_logged(facts: MapFacts) -> bool:
+    """Tell whether the garbage collection missed entries lately that the kernel evicted (M7)."""
+    return any(
+        entry.meaning == "M7" and facts.now - (entry.last_time or entry.line.time) <= RECENT_SECONDS
+        for entry in facts.logged
+    )
+
+
+def _evicting_by_log(view: NodeView, facts: MapFacts) -> Verdict | None:
+    """Judge a conntrack map that nobody counted by the lines on entries that were evicted."""
+    if facts.key not in _LIVE_STATE or not _evictions_logged(facts):
+        return None
+    usage = facts.usage
+    return view.verdict(
+        _ID,
+        FindingSeverity.ARMED,
+        f"{usage.name} {_HARM_OF_EVICTION[facts.key]}, as the log says; it was not counted",
+        evidence=map_evidence(view, facts),
+        remedy=remedy_for(view, usage),
+        missing=(_missing(view, usage),),
+        harm=1,
+        group=str(usage.name),
+    )
 
 
 def _drop_evidence(view: NodeView, key: str, drops: Sequence[str]) -> tuple[str, ...]:
