@@ -20,7 +20,7 @@ from tests.unit.checks_facts import (
 )
 from tui.checks.ipsec_with_kpr import CHECK
 from tui.model.agent import NodePort
-from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.cluster import CiliumDaemonSet, CiliumNodeConfig, ClusterFacts
 from tui.model.findings import FindingSeverity
 from tui.model.logs import LogEntry
 from tui.model.node import AgentPhase
@@ -31,12 +31,13 @@ from tui.safety import clean
 ACTIVE, ARMED, UNKNOWN, LATENT, CLEAR = FindingSeverity
 BOTH = {"enable-ipsec": "true", "kube-proxy-replacement": "strict"}
 K5 = "unable to initialize kube-proxy replacement options"
+ARGUMENTS = (clean("cilium-agent"), clean("--config-dir=/tmp/cilium/config-map"))
 REFUSAL = "IPSec cannot be used with BPF NodePort"
 
 
 def daemonsets(release: str) -> Reading[Any]:
     image = clean(f"quay.io/cilium/cilium:v{release}")
-    one = CiliumDaemonSet(clean("cilium"), clean("kube-system"), image=image)
+    one = CiliumDaemonSet(clean("cilium"), clean("kube-system"), image=image, args=ARGUMENTS)
     return known((one,), "GET /apis/apps/v1/daemonsets")
 
 
@@ -173,6 +174,53 @@ def test_the_next_start_of_a_running_agent(
     assert severity(CHECK, facts, cluster(config, release)) is expected
     # Without the DaemonSet, the ConfigMap alone tells.
     assert severity(CHECK, facts, cluster(config)) is expected
+
+
+def canary(ipsec: str) -> Reading[Any]:
+    one = CiliumNodeConfig(
+        clean("canary"),
+        clean("kube-system"),
+        values={"enable-ipsec": clean(ipsec)},
+        match_labels={"group": "canary"},
+    )
+    return known((one,), "GET /apis/cilium.io/v2/ciliumnodeconfigs")
+
+
+def layered(release: str, config: dict[str, str], ipsec: str) -> ClusterFacts:
+    facts = cluster(config)
+    image = clean(f"quay.io/cilium/cilium:v{release}")
+    one = CiliumDaemonSet(
+        clean("cilium"),
+        clean("kube-system"),
+        image=image,
+        args=ARGUMENTS,
+        has_config_builder=True,
+    )
+    return replace(facts, daemonsets=known((one,)), node_configs=canary(ipsec))
+
+
+def test_a_node_config_that_brings_ipsec_is_the_one_to_change() -> None:
+    running = {"EnableIPSec": "false", "KubeProxyReplacement": "true"}
+    facts = node_facts("1.14.16", config=running, labels={"group": "canary"})
+    held = layered("1.14.16", {"kube-proxy-replacement": "true"}, "true")
+    (verdict,) = judged(CHECK, facts, held)
+    assert verdict.severity is ARMED
+    assert "enable-ipsec=true at the next start (CiliumNodeConfig" in verdict.evidence[0].text
+    assert "get ciliumnodeconfig canary" in verdict.evidence[0].source
+    assert verdict.remedy.commands[0] == (
+        "kubectl -n kube-system patch ciliumnodeconfig canary --type merge"
+        ' -p \'{"spec":{"defaults":{"enable-ipsec":"false"}}}\''
+    )
+    other = node_facts("1.14.16", config=running)
+    assert severity(CHECK, other, held) is CLEAR
+
+
+def test_a_node_config_that_takes_ipsec_away_clears_an_agent_that_is_down() -> None:
+    config = {"enable-ipsec": "true", "kube-proxy-replacement": "true"}
+    facts = down("1.14.16", AgentPhase.PENDING)
+    facts = replace(facts, node=replace(facts.node, labels={"group": "canary"}))
+    assert severity(CHECK, facts, layered("1.14.16", config, "false")) is CLEAR
+    assert severity(CHECK, facts, layered("1.14.16", config, "true")) is ARMED
 
 
 def test_an_older_image_that_starts_next_is_armed() -> None:

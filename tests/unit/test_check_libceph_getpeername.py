@@ -220,7 +220,7 @@ def test_a_person_is_told_all_that_is_needed() -> None:
         "Service rook-ceph/rook-ceph-mon-a",
     }
     texts = " | ".join(piece.text for piece in verdict.evidence)
-    assert "1 rbd devices, module rbd in use 1×" in texts
+    assert "1 rbd device, module rbd in use 1×" in texts
     assert "Service rook-ceph/rook-ceph-mon-a" in texts
     assert verdict.evidence[-1].key == "getpeername-hook"
     remedy = verdict.remedy

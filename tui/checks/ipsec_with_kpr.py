@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tui.checks.check import About, Check
 from tui.checks.commands import helm_set, restart_agents
+from tui.checks.ipsec_layers import layer_evidence, planned_layer, running_layer, switch_off
 from tui.checks.view import NodeView
-from tui.cilium.config import find_flag, find_value
 from tui.cilium.releases import Release, release_of_image
 from tui.model.findings import (
     AffectedObject,
@@ -22,43 +21,13 @@ from tui.model.findings import (
 )
 from tui.model.logs import LogEntry
 from tui.model.node import AgentPhase
-from tui.safety import CleanText, clean
+from tui.safety import CleanText
 
 _ID = "ipsec-with-kpr"
 _REFUSAL = "ipsec cannot be used with bpf nodeport"
 """In lower case; `Disabling BPF NodePort feature` follows in probe mode (1.11 and 1.12,
 daemon/cmd/kube_proxy_replacement.go)."""
-_OPTIONS = ("enable-ipsec", "kube-proxy-replacement", "enable-node-port")
 _CONFIG_MAP = "kubectl get configmap cilium-config -o yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """What one layer of the configuration says of the two features."""
-
-    ipsec: bool
-    mode: str
-    node_port: bool
-
-    @property
-    def conflict(self) -> str:
-        """Why up to 1.15 they don't go together; empty where they do."""
-        if not self.ipsec:
-            return ""
-        if self.mode in ("strict", "true", "probe"):
-            return f"enable-ipsec=true with kube-proxy-replacement={self.mode}"
-        # `disabled` switches NodePort off whatever its own key says.
-        if self.node_port and self.mode != "disabled":
-            return "enable-ipsec=true with enable-node-port=true"
-        return ""
-
-    @property
-    def legal(self) -> str:
-        """Why they go together."""
-        if not self.ipsec:
-            return "IPsec is off"
-        mode = self.mode or "not set"
-        return f"kube-proxy-replacement={mode} without BPF NodePort goes with IPsec"
 
 
 def _judge(view: NodeView) -> Iterator[Verdict]:
@@ -80,11 +49,16 @@ def _refused(view: NodeView) -> Verdict | None:
     if not _is_down(view) or _is_before_support(view.release) is False:
         return None
     lines = [entry for entry in _refusals(view) if "disabling" not in _text(entry)]
-    planned = _planned(view)
+    planned = planned_layer(view)
     agent = view.facts.agent
     is_looping = agent is not None and agent.phase is AgentPhase.CRASH_LOOP
     is_deduced = bool(
-        is_looping and view.release and planned and planned.conflict and planned.mode != "probe"
+        is_looping
+        and view.release
+        and planned
+        and planned.conflict
+        and planned.mode != "probe"
+        and not _is_overruled(view)
     )
     if not lines and not is_deduced:
         return None
@@ -94,7 +68,7 @@ def _refused(view: NodeView) -> Verdict | None:
         _ID,
         FindingSeverity.ACTIVE,
         f"the agent does not start: {release} refuses {why}",
-        evidence=(*map(view.log_evidence, lines[:3]), *_agent(view), *_settings(view)),
+        evidence=(*map(view.log_evidence, lines[:3]), *_agent(view), *layer_evidence(view)),
         objects=_pod(view),
         remedy=_remedy(view, _NOW_DOWN),
         since=min((entry.line.time for entry in lines), default=None),
@@ -122,7 +96,7 @@ def _degraded(view: NodeView) -> Verdict | None:
         FindingSeverity.ACTIVE,
         "the agent disabled BPF NodePort: kube-proxy-replacement=probe with IPsec; NodePorts work"
         " only where kube-proxy runs",
-        evidence=(*map(view.log_evidence, lines[:3]), *_status(view), *_settings(view)),
+        evidence=(*map(view.log_evidence, lines[:3]), *_status(view), *layer_evidence(view)),
         objects=_pod(view),
         remedy=_remedy(view, _NOW_DEGRADED),
         since=min((entry.line.time for entry in lines), default=None),
@@ -145,10 +119,10 @@ def _supported(view: NodeView) -> Verdict | None:
 
 def _next_fails(view: NodeView) -> Verdict | None:
     """Judge what the next start would read."""
-    planned = _planned(view)
+    planned = planned_layer(view)
     coming = _next_release(view)
-    blockers = [one for one in view.next_start.blockers if _REFUSAL in one.lower()]
-    conflict = planned.conflict if planned else ""
+    blockers = _blockers(view)
+    conflict = planned.conflict if planned and not _is_overruled(view) else ""
     if not blockers and not conflict:
         return None
     is_refused = _is_before_support(coming)
@@ -158,14 +132,14 @@ def _next_fails(view: NodeView) -> Verdict | None:
             _ID,
             FindingSeverity.UNKNOWN,
             f"{conflict}: refused up to 1.15, and the release is not known",
-            evidence=tuple(_settings(view)),
+            evidence=tuple(layer_evidence(view)),
             missing=(what,),
         )
     if planned is not None and planned.mode == "probe" and not blockers:
         effect = "the next restart of this node's agent would disable BPF NodePort"
     else:
         effect = "the next restart of this node's agent would not come up"
-    evidence = [*_settings(view), *_agent(view)]
+    evidence = [*layer_evidence(view), *_agent(view)]
     for one in blockers:
         evidence.append(view.fact(one, _CONFIG_MAP, None, ProofKind.CONFIG, "enable-ipsec"))
     return view.verdict(
@@ -180,7 +154,7 @@ def _next_fails(view: NodeView) -> Verdict | None:
 
 
 def _harmless(view: NodeView) -> Verdict:
-    running, planned = _running(view), _planned(view)
+    running, planned = running_layer(view), planned_layer(view)
     if planned is None:
         known = f"; running: {running.legal}" if running else ""
         held = view.cluster.facts.config_map
@@ -199,7 +173,7 @@ def _harmless(view: NodeView) -> Verdict:
         _ID,
         FindingSeverity.CLEAR,
         f"{planned.legal}{wireguard}",
-        evidence=tuple(_settings(view)),
+        evidence=tuple(layer_evidence(view)),
     )
 
 
@@ -223,55 +197,30 @@ def _next_release(view: NodeView) -> Release | None:
     return view.release
 
 
+def _blockers(view: NodeView) -> list[CleanText]:
+    return [one for one in view.next_start.blockers if _REFUSAL in one.lower()]
+
+
+def _is_overruled(view: NodeView) -> bool:
+    """Tell whether the simulated start, which knows all layers, finds nothing to refuse.
+
+    The ConfigMap alone does not tell where a CiliumNodeConfig or an argument goes before it.
+    """
+    planned = planned_layer(view)
+    facts = view.cluster.facts
+    daemonsets = facts.daemonsets.value or ()
+    has_arguments = bool(daemonsets) and all(one.args for one in daemonsets)
+    is_judged = has_arguments and facts.node_configs.value is not None
+    is_fatal = planned is not None and planned.mode != "probe"
+    return is_judged and is_fatal and _next_release(view) is not None and not _blockers(view)
+
+
 def _runs_ipsec(view: NodeView) -> bool:
     status = view.facts.status.value
     if status is not None and status.encryption_mode:
         return status.encryption_mode.lower() == "ipsec"
-    running = _running(view)
+    running = running_layer(view)
     return running is not None and running.ipsec
-
-
-def _running(view: NodeView) -> _Layer | None:
-    """Return what the agent runs with; None where it does not say."""
-    config = view.facts.config.value
-    if config is None:
-        return None
-    mode = find_value(config, "kube-proxy-replacement") or ""
-    return _Layer(
-        bool(find_flag(config, "enable-ipsec")),
-        mode.lower(),
-        bool(find_flag(config, "enable-node-port")),
-    )
-
-
-def _planned(view: NodeView) -> _Layer | None:
-    """Return what the next start would read: pending keys before the ConfigMap's own."""
-    held = view.cluster.facts.config_map.value
-    if held is None:
-        return _running(view) if _has_conflict(_running(view)) else None
-    pending = {one.key: one.next for one in view.next_start.pending}
-    ipsec, mode, node_port = (
-        ((pending[key] if key in pending else held.values.get(key)) or "").strip().lower()
-        for key in _OPTIONS
-    )
-    return _Layer(ipsec == "true", mode, node_port == "true")
-
-
-def _has_conflict(layer: _Layer | None) -> bool:
-    return layer is not None and bool(layer.conflict)
-
-
-def _settings(view: NodeView) -> Iterator[Evidence]:
-    held = view.cluster.facts.config_map
-    config = view.facts.config
-    for option in _OPTIONS:
-        if held.value is not None and option in held.value.values:
-            text = f"{option}={held.value.values[option]} (ConfigMap)"
-            yield view.cluster.evidence(held, text, ProofKind.CONFIG, option)
-        running = find_value(config.value, option) if config.value is not None else None
-        if running is not None:
-            text = f"{option}={running} (running)"
-            yield view.evidence(config, text, ProofKind.CONFIG, option)
 
 
 def _status(view: NodeView) -> Iterator[Evidence]:
@@ -327,16 +276,12 @@ _TEST = CleanText("kubectl -n kube-system exec ds/cilium -c cilium-agent -- cili
 
 
 def _remedy(view: NodeView, now: tuple[CleanText, ...]) -> Remedy:
-    namespace = view.cluster.facts.cilium_namespace or "kube-system"
-    patch = '{"data":{"enable-ipsec":"false"}}'
     return Remedy(
         now=now,
         lasting=_LASTING,
         settings=_SETTINGS,
         commands=(
-            clean(
-                f"kubectl -n {namespace} patch configmap cilium-config --type merge -p '{patch}'"
-            ),
+            switch_off(view),
             helm_set(view, "encryption.enabled=true", "encryption.type=wireguard"),
             restart_agents(view),
         ),

@@ -22,7 +22,7 @@ from tui.checks.volumes import (
     used_volumes,
 )
 from tui.cilium.kernelreleases import has_feature_of
-from tui.model.features import FeatureState
+from tui.model.features import FeatureState, Proof
 from tui.model.findings import (
     AffectedObject,
     ConfigSetting,
@@ -88,9 +88,12 @@ def _hook(view: NodeView) -> tuple[bool | None, Evidence]:
     """
     found = view.features.get(_FEATURE)
     if found is not None and found.state in (FeatureState.YES, FeatureState.NO):
-        text = f"{found.evidence or found.value}"
-        is_there = found.state is FeatureState.YES
-        return is_there, view.evidence(view.facts.features, text, ProofKind.FEATURE, _FEATURE)
+        source = _CGROUP if found.proof is Proof.HOOK else "uname -r"
+        origin = view.facts.features.origin
+        at = None if origin is None else origin.observed_at
+        told = found.evidence or found.value
+        hook = view.fact(told, view.command(source), at, ProofKind.FEATURE, _FEATURE)
+        return found.state is FeatureState.YES, hook
     release = view.facts.node.kernel_release or "not known"
     text = f"kernel {release} against 5.8, the first with the hook"
     evidence = view.fact(text, "status.nodeInfo.kernelVersion of the Node")
@@ -126,8 +129,8 @@ def _read_host(view: NodeView, found: _Ceph) -> None:
         return
     uses = clients.module_uses or {}
     parts = [
-        f"{clients.rbd_devices} rbd devices" if clients.rbd_devices else "",
-        f"{clients.ceph_filesystems} CephFS mounts" if clients.ceph_filesystems else "",
+        counted(clients.rbd_devices, "rbd device") if clients.rbd_devices else "",
+        counted(clients.ceph_filesystems, "CephFS mount") if clients.ceph_filesystems else "",
         *(f"module {name} in use {uses[name]}×" for name in ("rbd", "ceph") if uses.get(name)),
     ]
     found.in_kernel = ", ".join(filter(None, parts))
