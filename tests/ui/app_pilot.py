@@ -48,12 +48,17 @@ class HandApp(CiltopApp):
         theme: str = "textual-dark",
         screenshots: Path = Path("screenshots"),
         is_ascii: bool = False,
+        state: Path | None = None,
     ) -> None:
         self.box = Mailbox()
         self.hands = HandControls()
         self.now = samples.NOW if snapshot is None else snapshot.taken_at
         settings = AppSettings(
-            is_read_only=True, screenshots=screenshots, theme=theme, is_ascii=is_ascii
+            is_read_only=True,
+            screenshots=screenshots,
+            theme=theme,
+            is_ascii=is_ascii,
+            state=state,
         )
         super().__init__(lambda: (self.box, self.hands), settings, lambda: self.now)
         if snapshot is not None:

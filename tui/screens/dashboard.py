@@ -219,6 +219,8 @@ class Dashboard:
             return ""
         if link.node_uid is None:
             return "this is a fact of the cluster; the line says where it was read"
+        if self.desk.board.node(link.node_uid) is None:
+            return "this node is gone"
         self.go_home()
         return self.home.show_proof(link)
 

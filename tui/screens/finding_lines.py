@@ -18,9 +18,16 @@ from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.finding_rows import nodes_words
+from tui.screens.fleet import NodeSummary
 from tui.screens.links import FINDING, NODE, Link
-from tui.screens.marks import joined, verdict_mark, verdict_tone
-from tui.screens.verdicts import LOUD, finding_of, verdict_key
+from tui.screens.marks import (
+    SEVERITY_TONES,
+    joined,
+    severity_symbol,
+    verdict_mark,
+    verdict_tone,
+)
+from tui.screens.verdicts import LOUD, finding_of, uncovered, verdict_key
 from widgets.detail_lines import DetailLine, empty_line, heading, raw, sentence, value
 from widgets.tones import Span, Tone
 
@@ -48,7 +55,7 @@ def verdict_detail(verdict: Verdict, board: Board) -> Detail:
     return Detail(finding_title(finding), tuple(lines))
 
 
-def node_verdicts_detail(name: str, verdicts: Sequence[Verdict], board: Board) -> Detail:
+def node_verdicts_detail(node: NodeSummary, verdicts: Sequence[Verdict], board: Board) -> Detail:
     """Return all that is loud on one node, each with its proof and its way out."""
     lines: list[DetailLine] = []
     loud = [one for one in verdicts if one.severity in LOUD]
@@ -59,7 +66,14 @@ def node_verdicts_detail(name: str, verdicts: Sequence[Verdict], board: Board) -
         lines += _head_lines(finding, board)
         lines += _proof_lines(finding.evidence[:PROOF_FIRST], board.now, str(place))
         lines += _remedy_lines(finding.remedy)
-    return Detail(joined(name, wording.counted(len(loud), "finding")), tuple(lines))
+    faults = uncovered(node.faults, verdicts)
+    if faults:
+        lines += [*([empty_line()] if lines else []), heading("Seen beside them")]
+    for fault in faults:
+        text = f"{severity_symbol(fault.severity)} {fault.title}"
+        lines.append(sentence(text, SEVERITY_TONES[fault.severity]))
+    title = joined(wording.cut(node.name, 60), wording.counted(len(loud), "finding"))
+    return Detail(title, tuple(lines))
 
 
 def unknown_detail(name: str, judged: Iterable[Verdict | Finding]) -> Detail:

@@ -203,7 +203,7 @@ class FindingsScreen(LiveScreen):
         if self._list is self._by_node:
             node = board.node(NodeUid(self._key))
             said = board.snapshot.verdicts.get(NodeUid(self._key), ())
-            return None if node is None else node_verdicts_detail(node.name, said, board)
+            return None if node is None else node_verdicts_detail(node, said, board)
         if self._key == UNKNOWN_FOLD:
             return unknown_detail("cluster", board.findings.findings)
         finding = board.findings.get(self._key)
