@@ -356,3 +356,27 @@ def test_a_verdict_on_the_cluster_has_no_node() -> None:
     assert finding.summary == "user b"
     assert finding.nodes == ()
     assert finding.first_seen == NOW
+
+
+def test_a_plain_clear_is_one_object_for_all_nodes_and_still_counts_them() -> None:
+    told = Told()
+    judge = Judge([told.check])
+    judge.note(by_uid(*map(node, range(300))), ClusterFacts())
+    judge.work(NOW)
+    (finding,) = judge.findings
+    assert len(set(finding.nodes)) == len(set(finding.node_names)) == 300
+    assert len({id(verdicts[0]) for verdicts in judge.verdicts.values()}) == 1
+
+
+def test_a_large_finding_names_its_worst_nodes_first() -> None:
+    told = Told()
+    members = [node(number) for number in range(500)]
+    for number, facts in enumerate(members):
+        told.say(facts, ACTIVE, summary=f"harm {number}", harm=number)
+    judge = Judge([told.check])
+    judge.note(by_uid(*members), ClusterFacts())
+    judge.work(NOW)
+    (finding,) = judge.findings
+    assert finding.summary == "harm 499"
+    assert finding.node_names[:2] == ("node-499", "node-498")
+    assert len(finding.nodes) == 500

@@ -6,6 +6,7 @@ things that are fine or latent, which hold every node of the cluster, a few time
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -21,7 +22,7 @@ from tui.model.findings import (
     Remedy,
     Verdict,
 )
-from tui.model.names import NodeUid
+from tui.model.names import NodeName, NodeUid
 
 EVIDENCE_SHOWN = 24
 EVIDENCE_NODES = 6
@@ -29,6 +30,9 @@ OBJECTS_SHOWN = 200
 CHANGES_KEPT = 500
 CALM_SECONDS = 5.0
 """How often findings are made anew that hurt nobody now."""
+
+LARGE_GROUP = 200
+"""Larger ones are made anew as seldom as calm ones, and have only their first nodes in order."""
 
 _URGENT = frozenset({FindingSeverity.ACTIVE, FindingSeverity.ARMED})
 _CHANGE_NODES = 5
@@ -42,7 +46,8 @@ class FindingGroups:
 
     def __init__(self, checks: Sequence[Check]) -> None:
         self._abouts = {check.id: check.about for check in checks}
-        self._members: dict[GroupKey, dict[NodeUid | None, list[Verdict]]] = {}
+        self._members: dict[GroupKey, dict[NodeUid | None, tuple[Verdict, ...]]] = {}
+        self._names: dict[NodeUid, NodeName] = {}
         self._cluster: tuple[Verdict, ...] = ()
         self._dirty: dict[GroupKey, None] = {}
         self._found: dict[GroupKey, Finding] = {}
@@ -52,6 +57,10 @@ class FindingGroups:
         self._changes: deque[FindingChange] = deque(maxlen=CHANGES_KEPT)
         self.findings: tuple[Finding, ...] = ()
         self.changes: tuple[FindingChange, ...] = ()
+
+    def name(self, uid: NodeUid, name: NodeName) -> None:
+        """Learn a node's name; verdicts that nodes share have none."""
+        self._names[uid] = name
 
     def put(self, uid: NodeUid | None, before: Iterable[Verdict], after: Iterable[Verdict]) -> None:
         """Replace the verdicts of one node."""
@@ -77,7 +86,7 @@ class FindingGroups:
     def work(self, now: float, ends_at: float, stopwatch: Callable[[], float]) -> bool:
         """Make changed findings anew until the time is up; return whether any is left."""
         is_calm_due = now - self._calm_at >= CALM_SECONDS or now < self._calm_at
-        due = [key for key in self._dirty if is_calm_due or key[2] in _URGENT]
+        due = [key for key in self._dirty if is_calm_due or self._is_urgent(key)]
         subjects: dict[tuple[str, str], None] = {}
         is_left = False
         for number, key in enumerate(due):
@@ -92,6 +101,11 @@ class FindingGroups:
         if is_calm_due and not is_left:
             self._calm_at = now
         return is_left
+
+    def _is_urgent(self, key: GroupKey) -> bool:
+        return key[2] in _URGENT and (
+            key not in self._found or len(self._members.get(key, ())) <= LARGE_GROUP
+        )
 
     def _order(self, subjects: Iterable[tuple[str, str]], now: float) -> None:
         self.findings = tuple(sorted(self._found.values(), key=lambda finding: finding.order))
@@ -114,15 +128,18 @@ class FindingGroups:
         self._found[key] = finding
 
     def _finding(
-        self, key: GroupKey, members: dict[NodeUid | None, list[Verdict]], now: float
+        self, key: GroupKey, members: dict[NodeUid | None, tuple[Verdict, ...]], now: float
     ) -> Finding:
         check_id, group, severity = key
         about = self._abouts[check_id]
+        nodes = self._worst_nodes(members)
+        first = [verdict for uid in islice(nodes, EVIDENCE_NODES) for verdict in members[uid]]
+        first.sort(key=lambda one: -one.harm)
+        worst = first[0]
         verdicts = [verdict for of_node in members.values() for verdict in of_node]
-        worst_first = sorted(verdicts, key=lambda one: (-one.harm, one.node_name))
-        worst = worst_first[0]
-        nodes = {one.node_uid: one.node_name for one in worst_first if one.node_uid is not None}
-        objects = dict.fromkeys(item for one in worst_first for item in one.objects)
+        # Nodes with equal objects share one tuple of them.
+        shared = {id(one.objects): one.objects for one in (*first, *verdicts) if one.objects}
+        objects = dict.fromkeys(item for group in shared.values() for item in group)
         began = min((one.since for one in verdicts if one.since is not None), default=now)
         first_seen = min(began, self._first_seen.get(key, now))
         self._first_seen[key] = first_seen
@@ -132,13 +149,15 @@ class FindingGroups:
             severity=severity,
             summary=worst.summary,
             why=about.why,
-            nodes=tuple(nodes),
-            node_names=tuple(nodes.values()),
+            nodes=tuple(uid for uid in nodes if uid is not None),
+            node_names=tuple(
+                self._names.get(uid, NodeName("")) for uid in nodes if uid is not None
+            ),
             objects=tuple(islice(objects, OBJECTS_SHOWN)),
             objects_total=len(objects),
-            evidence=_evidence(worst_first),
+            evidence=_evidence(first),
             remedy=worst.remedy if worst.remedy != Remedy() else about.remedy,
-            missing=_missing(worst_first),
+            missing=_missing(first),
             references=about.references,
             first_seen=first_seen,
             last_seen=now,
@@ -146,6 +165,19 @@ class FindingGroups:
             rank=rank_of(check_id),
             group=group,
         )
+
+    def _worst_nodes(
+        self, members: dict[NodeUid | None, tuple[Verdict, ...]]
+    ) -> list[NodeUid | None]:
+        """Return the nodes worst first; of a large group only the first few are in order."""
+
+        def order(uid: NodeUid | None) -> tuple[int, str]:
+            return (-max(one.harm for one in members[uid]), self._names.get(uid, "") if uid else "")
+
+        if len(members) <= LARGE_GROUP:
+            return sorted(members, key=order)
+        first = heapq.nsmallest(EVIDENCE_NODES, members, key=order)
+        return [*first, *(uid for uid in members if uid not in first)]
 
     def _note_change(self, subject: tuple[str, str], now: float) -> None:
         """Keep in mind when the worst severity of a check and group changed."""
@@ -179,12 +211,13 @@ class FindingGroups:
         )
 
 
-def _by_key(verdicts: Iterable[Verdict]) -> dict[GroupKey, list[Verdict]]:
-    found: dict[GroupKey, list[Verdict]] = {}
+def _by_key(verdicts: Iterable[Verdict]) -> dict[GroupKey, tuple[Verdict, ...]]:
+    found: dict[GroupKey, tuple[Verdict, ...]] = {}
     for verdict in verdicts:
         # What is fine is told once a check, whatever it is about.
         group = "" if verdict.severity is FindingSeverity.CLEAR else verdict.group
-        found.setdefault((verdict.check_id, group, verdict.severity), []).append(verdict)
+        key = (verdict.check_id, group, verdict.severity)
+        found[key] = (*found.get(key, ()), verdict)
     return found
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from tui.checks.check import Check
 from tui.checks.grouping import FindingGroups
 from tui.checks.registry import all_checks
+from tui.checks.sharing import VerdictPool
 from tui.checks.view import ClusterView, NodeView
 from tui.model.cluster import ClusterFacts
 from tui.model.findings import Finding, FindingChange, FindingSeverity, MissingEvidence, Verdict
@@ -48,6 +49,7 @@ class Judge:
         self._verdicts: dict[NodeUid, tuple[Verdict, ...]] = {}
         self._next_starts: dict[NodeUid, NextStart] = {}
         self._groups = FindingGroups(self._checks)
+        self._pool = VerdictPool()
         self._grouped_at = float("-inf")
         self._is_grouping_due = False
 
@@ -114,7 +116,9 @@ class Judge:
             return
         self._judged[uid] = facts
         view = NodeView(facts, self._cluster)
-        found = tuple(sorted(self._ask_all(view), key=lambda one: one.severity.rank))
+        asked = sorted(self._ask_all(view), key=lambda one: one.severity.rank)
+        found = tuple(map(self._pool.shared, asked))
+        self._groups.name(uid, facts.node.name)
         self._groups.put(uid, self._verdicts.get(uid, ()), found)
         self._verdicts[uid] = found
         self._next_starts[uid] = view.next_start

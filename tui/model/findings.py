@@ -134,7 +134,7 @@ class Verdict:
     summary: CleanText
     """One sentence with the deciding numbers; for CLEAR, why: `fixed in 1.16.0`."""
     node_uid: NodeUid | None = None
-    """None for a verdict on the cluster."""
+    """None for a verdict on the cluster, and for a CLEAR that many nodes share."""
     node_name: NodeName = NodeName("")
     evidence: tuple[Evidence, ...] = ()
     objects: tuple[AffectedObject, ...] = ()
@@ -161,7 +161,7 @@ class Finding:
     why: CleanText
     """Why it matters, in two sentences."""
     nodes: tuple[NodeUid, ...] = ()
-    """Worst first; empty for a finding about the cluster."""
+    """Worst first, of more than 200 only the first few; empty for a finding about the cluster."""
     node_names: tuple[NodeName, ...] = ()
     """In the order of `nodes`."""
     objects: tuple[AffectedObject, ...] = ()
