@@ -26,7 +26,6 @@ from tui.screens.finding_lines import (
     unknown_detail,
     verdict_detail,
 )
-from tui.screens.finding_markdown import finding_markdown
 from tui.screens.finding_rows import UNKNOWN_FOLD, FindingRows, verdict_rows
 from tui.screens.links import FINDING, Link, parse_line_key
 from tui.screens.mutes import Mute
@@ -381,32 +380,6 @@ def test_links_survive_any_key(key: str, kind: str) -> None:
 def test_lines_that_lead_nowhere_have_no_link() -> None:
     assert parse_line_key("") is None
     assert parse_line_key("one|two") is None
-
-
-# Markdown
-
-
-def test_markdown_holds_verdict_proof_and_way_out() -> None:
-    text = finding_markdown(finding("map-pressure", ACTIVE), "prod-eu-1")
-    assert text.startswith("### ACTIVE map-pressure lb4\\_backends\\_v2: A BPF map is full")
-    for wanted in (
-        "- cluster: prod-eu-1",
-        "- nodes (1): node-3",
-        "1. 2026-11-22 14:02:09 UTC, node-3: count of cilium\\_lb4\\_backends\\_v2: 64 of 64",
-        "- `bpf-lb-map-max=256`, Helm `bpf.lbMapMax=256`",
-        "- restart: needed",
-        "Effect on traffic not tested",
-    ):
-        assert wanted in text
-
-
-def test_markdown_of_hostile_text_has_no_markup_of_its_own() -> None:
-    nasty = clean("# [x](http://evil) <b> `code`\n- item | cell")
-    one = replace(finding("map-pressure", ACTIVE), summary=nasty, title=nasty, why=nasty)
-    text = finding_markdown(one, "ctx")
-    assert "[x](http" not in text
-    assert "<b>" not in text.replace("\\<b\\>", "")
-    assert not [line for line in text.splitlines() if line.startswith("- item")]
 
 
 def test_row_keys_do_not_follow_the_numbers_in_a_text() -> None:
