@@ -29,10 +29,10 @@ def span(seconds: float) -> str:
     return counted(int(seconds), "second")
 
 
-def some_of(names: Iterable[str], shown: int = 2, *, total: int | None = None) -> str:
+def some_of(names: Iterable[str], shown: int = 2) -> str:
     """Return the first names and how many more there are: `default/echo, default/web +14`."""
     found = list(dict.fromkeys(names))
-    rest = (len(found) if total is None else total) - shown
+    rest = len(found) - shown
     return ", ".join(found[:shown]) + (f" +{rest:,}" if rest > 0 else "")
 
 
@@ -51,6 +51,6 @@ def service_object(service: str, detail: str = "") -> AffectedObject:
 
 
 def is_rising(ratios: Sequence[float | None]) -> bool:
-    """Tell whether a history of fill ratios ends higher than it began, and never fell by half."""
+    """Tell whether a history of fill ratios ends higher than it began, and at its highest."""
     known = [ratio for ratio in ratios if ratio is not None]
     return len(known) >= 2 and known[-1] > known[0] and known[-1] >= max(known) * 0.98
