@@ -215,6 +215,18 @@ def test_a_node_config_that_brings_ipsec_is_the_one_to_change() -> None:
     assert severity(CHECK, other, held) is CLEAR
 
 
+def test_an_argument_of_the_daemonset_that_brings_ipsec_is_the_one_to_change() -> None:
+    running = {"EnableIPSec": "false", "KubeProxyReplacement": "true"}
+    held = cluster({"kube-proxy-replacement": "true"}, "1.14.16")
+    (one,) = held.daemonsets.value or ()
+    brought = replace(one, args=(*one.args, clean("--enable-ipsec=true")))
+    held = replace(held, daemonsets=known((brought,)))
+    (verdict,) = judged(CHECK, node_facts("1.14.16", config=running), held)
+    assert verdict.severity is ARMED
+    assert verdict.evidence[0].source == "kubectl -n kube-system get daemonset cilium -o yaml"
+    assert "kubectl -n kube-system edit daemonset cilium " in verdict.remedy.commands[0]
+
+
 def test_a_node_config_that_takes_ipsec_away_clears_an_agent_that_is_down() -> None:
     config = {"enable-ipsec": "true", "kube-proxy-replacement": "true"}
     facts = down("1.14.16", AgentPhase.PENDING)

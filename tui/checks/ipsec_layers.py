@@ -104,6 +104,8 @@ def switch_off(view: NodeView) -> CleanText:
     """Return the command that takes `enable-ipsec` back where the next start would read it."""
     found = pending_layers(view).get("enable-ipsec")
     kind, name = _resource(found)
+    if kind == "daemonset":
+        return clean(f"kubectl -n {_namespace(view)} edit {kind} {name}  # --enable-ipsec=false")
     value = '{"enable-ipsec":"false"}'
     body = f'{{"data":{value}}}' if kind == "configmap" else f'{{"spec":{{"defaults":{value}}}}}'
     return clean(f"kubectl -n {_namespace(view)} patch {kind} {name} --type merge -p '{body}'", 600)
@@ -111,8 +113,8 @@ def switch_off(view: NodeView) -> CleanText:
 
 def _resource(found: PendingKey | None) -> tuple[str, str]:
     kind, _, name = ("" if found is None else found.source).partition(" ")
-    if kind == "CiliumNodeConfig" and name:
-        return "ciliumnodeconfig", name.split()[0]
+    if kind in ("CiliumNodeConfig", "DaemonSet") and name:
+        return kind.lower(), name.split()[0].strip(",")
     return "configmap", "cilium-config"
 
 
