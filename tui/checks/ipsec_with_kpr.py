@@ -251,11 +251,11 @@ def _pod(view: NodeView) -> tuple[AffectedObject, ...]:
 
 _NOW_DOWN = (
     CleanText("restart no other agent: those that run still hold the old configuration"),
-    CleanText("take enable-ipsec back in the ConfigMap; the agent then starts by itself"),
+    CleanText("take enable-ipsec back where it was set; the agent then starts by itself"),
 )
 _NOW_ARMED = (
     CleanText("restart no agent and no node until one of the two is off"),
-    CleanText("take enable-ipsec back in the ConfigMap, or the change that brought it"),
+    CleanText("take enable-ipsec back where it was set: the evidence names the layer"),
 )
 _NOW_DEGRADED = (
     CleanText("see that kube-proxy runs on this node: it serves the NodePorts meanwhile"),
