@@ -49,9 +49,8 @@ def run_check(config: Config, arguments: argparse.Namespace) -> int:
     config = config.for_context(chosen_context(config))
     progress = Progress(sys.stderr.isatty())
     try:
-        snapshot, is_complete = asyncio.run(
-            _collect(config, frozenset(arguments.node), arguments.timeout, progress)
-        )
+        source = _source(config, frozenset(arguments.node))
+        snapshot, is_complete = asyncio.run(collect_once(source, arguments.timeout, progress))
     except KeyboardInterrupt:
         progress.end()
         sys.stderr.write("ciltop: interrupted; nothing was judged\n")
@@ -107,16 +106,29 @@ def _no_such_check(check_id: str, known: tuple[Check, ...]) -> str:
     return f"no check is called {check_id!r}{hint} (ciltop explain lists them)"
 
 
-async def _collect(
-    config: Config, nodes: frozenset[str], limit_seconds: float | None, progress: Progress
-) -> tuple[Snapshot, bool]:
-    """Return the judged snapshot, and whether everything was read in time."""
-    from tui.collect.garbage import relax
+def _source(config: Config, nodes: frozenset[str]) -> Source:
     from tui.launch import live_source
+
+    return live_source(config, config.text("kubeconfig"), only_nodes=nodes, is_once=True)
+
+
+async def collect_once(
+    source: Source, limit_seconds: float | None, progress: Progress
+) -> tuple[Snapshot, bool]:
+    """Return a judged snapshot of all that a source has, and whether it was read in time.
+
+    Args:
+        source: read until nothing is left to read, then stopped.
+        limit_seconds: how long that may take; None for a minute, and more with more nodes.
+        progress: is told how far it is.
+
+    Raises:
+        CiltopError: the source could not work at all.
+    """
+    from tui.collect.garbage import relax
     from tui.store import Store
 
     relax()
-    source = live_source(config, config.text("kubeconfig"), only_nodes=nodes, is_once=True)
     store = Store()
     reading = asyncio.create_task(_apply(source, store), name="read the cluster")
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import intake, lbmaps, screen, startup, sweep
+from tests.bench import intake, judging, lbmaps, screen, startup, sweep
 from tests.bench.measure import say
 
 SECTIONS = {
     "startup": startup.measure,
     "maps": lbmaps.measure,
     "intake": intake.measure,
+    "checks": judging.measure,
     "screen": screen.measure,
     "sweep": sweep.measure,
 }
