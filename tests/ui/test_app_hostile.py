@@ -8,13 +8,27 @@ import pytest
 
 from tests.ui import app_samples as samples
 from tests.ui.app_pilot import HandApp, settled
+from tests.ui.finding_samples import with_verdicts
 from tui.model.features import Feature
+from tui.model.findings import (
+    AffectedObject,
+    ConfigSetting,
+    Evidence,
+    FindingChange,
+    FindingSeverity,
+    MissingEvidence,
+    ProofKind,
+    Remedy,
+    Verdict,
+)
 from tui.model.logs import LogEntry, LogGap
 from tui.model.maps import MapUsage
 from tui.model.names import NodeName
+from tui.model.nextstart import IgnoredSource, MapFit, NextStart, PendingKey
 from tui.model.reading import Reading
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.safety import CleanText, clean
+from tui.screens.links import Link
 
 HOSTILE = [
     "[/x] [bold red]no[/] [@click=app.quit]press me[/]",
@@ -65,18 +79,69 @@ def poisoned_entry(entry: LogEntry | LogGap, text: CleanText) -> LogEntry | LogG
     return replace(entry, line=line)
 
 
+def poisoned_verdicts(text: CleanText) -> tuple[Verdict, ...]:
+    """Return verdicts with the text wherever one can stand, keys of proofs included."""
+    piece = Evidence(text, text, samples.uid(3), NodeName(text), samples.NOW, ProofKind.MAP, text)
+    remedy = Remedy(
+        (text,), (text,), (ConfigSetting(text, text, text),), (text,), None, text, test=text
+    )
+    return tuple(
+        Verdict(
+            check,
+            severity,
+            text,
+            samples.uid(3),
+            NodeName(text),
+            tuple(replace(piece, proof=kind) for kind in ProofKind),
+            (AffectedObject(text, text, text, text),),
+            remedy,
+            (MissingEvidence(text, text),),
+            samples.CHANGED_AT,
+            1,
+            text,
+        )
+        for check, severity in (
+            ("service-map-drift", FindingSeverity.ACTIVE),
+            ("map-pressure", FindingSeverity.UNKNOWN),
+        )
+    )
+
+
+def judged(snapshot: Snapshot, text: CleanText) -> Snapshot:
+    """Return the snapshot with verdicts, a next start and changes that hold the text."""
+    uid = samples.uid(3)
+    start = NextStart(
+        (PendingKey(text, text, text, text, text, samples.NOW),),
+        (MapFit(text, 1, 2, 3, 4),),
+        (text,),
+        text,
+        text,
+        (IgnoredSource(text, text, text),),
+        (text,),
+        is_known=True,
+    )
+    severity = FindingSeverity.ACTIVE
+    change = FindingChange(samples.NOW, text, text, text, None, severity, (NodeName(text),), 3)
+    return replace(
+        with_verdicts(snapshot, {uid: poisoned_verdicts(text)}),
+        next_starts={uid: start},
+        finding_changes=(change,),
+    )
+
+
 def poisoned(text: str) -> Snapshot:
     """Return the incident with the text in every field."""
     cleaned = clean(text)
     snapshot = samples.incident()
     cluster = replace(snapshot.cluster, context=cleaned, server=cleaned, user=cleaned)
-    return replace(
+    snapshot = replace(
         snapshot,
         cluster=cluster,
         nodes={**snapshot.nodes, samples.uid(3): poisoned_node(cleaned)},
         health=replace(snapshot.health, reason=cleaned),
         gaps={"x": replace(samples.lost().gaps["services"], what=cleaned, reason=cleaned)},
     )
+    return judged(snapshot, cleaned)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -93,8 +158,31 @@ async def test_every_screen_survives_hostile_text(text: str) -> None:
             ("escape", "5", "enter"),
             ("escape", "escape", "enter"),
             ("y", "p", "escape", "f", "w", "l"),
+            ("escape", "F"),
+            ("A", "y", "enter"),
+            *("j", "j", "j"),
+            ("enter",),
+            ("F", "n"),
+            *("enter", "T", "n"),
+            ("escape", "enter"),
+            ("T", "G", "enter"),
         ):
             await pilot.press(*keys)
             shown = await settled(pilot)
             assert not [c for c in shown if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160]
+            assert "could not be drawn" not in shown
+            assert "panel failed" not in shown
+        assert app.is_running
+
+
+@pytest.mark.parametrize("kind", list(ProofKind))
+@pytest.mark.parametrize("text", HOSTILE[:2], ids=range(2))
+async def test_every_link_survives_hostile_keys(text: str, kind: ProofKind) -> None:
+    app = HandApp(poisoned(text))
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await settled(pilot)
+        for uid in (samples.uid(3), samples.uid(99), None):
+            problem = app.dashboard.follow(Link(kind.value, uid, clean(text)))
+            shown = await settled(pilot)
+            assert not [c for c in problem + shown if ord(c) < 32 and c != "\n"]
         assert app.is_running
