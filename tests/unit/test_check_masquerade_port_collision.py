@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.checks_facts import cluster_facts, judged, known, kpr, node_facts, severity, status
 from tui.checks.masquerade_port_collision import ABOUT, CHECK
-from tui.model.agent import NodePort
+from tui.model.agent import AgentMetrics, DropRate, NodePort
 from tui.model.findings import FindingSeverity
 from tui.model.reading import Reading
 from tui.model.services import Service, ServicePort
@@ -41,8 +41,8 @@ def services(*found: Service) -> Any:
         ("BPF", SNAT, a_service("NodePort", 30_080), FindingSeverity.CLEAR),
         ("Disabled", SNAT, a_service("NodePort", 30_080), FindingSeverity.CLEAR),
         ("iptables", OFF, a_service("NodePort", 30_080), FindingSeverity.CLEAR),
-        ("IPTables", SNAT, a_service("NodePort", 30_080), FindingSeverity.ARMED),
-        ("iptables", SNAT, a_service("LoadBalancer"), FindingSeverity.ARMED),
+        ("IPTables", SNAT, a_service("NodePort", 30_080), FindingSeverity.LATENT),
+        ("iptables", SNAT, a_service("LoadBalancer"), FindingSeverity.LATENT),
         ("iptables", SNAT, a_service(), FindingSeverity.LATENT),
         (
             "iptables",
@@ -54,7 +54,7 @@ def services(*found: Service) -> Any:
             "iptables",
             replace(SNAT, mode=clean("Hybrid")),
             a_service("NodePort", 30_080),
-            FindingSeverity.ARMED,
+            FindingSeverity.LATENT,
         ),
     ],
 )
@@ -66,7 +66,26 @@ def test_both_must_be_at_work(
 
 def test_external_ips_use_it_too() -> None:
     service = replace(a_service(), external_ips=("192.0.2.1",))
-    assert severity(CHECK, facts("iptables"), services(service)) is FindingSeverity.ARMED
+    (verdict,) = judged(CHECK, facts("iptables"), services(service))
+    assert verdict.severity is FindingSeverity.LATENT
+    assert "1 Service with a NodePort, LoadBalancer or external IP" in verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("reason", "packets", "wanted"),
+    [
+        ("No mapping for NAT masquerade", 12, FindingSeverity.ARMED),
+        ("No mapping for NAT masquerade", 0, FindingSeverity.LATENT),
+        ("Policy denied", 12, FindingSeverity.LATENT),
+    ],
+)
+def test_ports_that_run_out_arm_it(reason: str, packets: int, wanted: FindingSeverity) -> None:
+    drop = DropRate(clean(reason), clean("EGRESS"), packets, packets / 10, 1_000)
+    node = replace(facts("iptables"), metrics=known(AgentMetrics((drop,)), "metrics"))
+    (verdict,) = judged(CHECK, node, services(a_service("NodePort", 30_080)))
+    assert verdict.severity is wanted
+    if wanted is FindingSeverity.ARMED:
+        assert any(reason in piece.text for piece in verdict.evidence)
 
 
 def test_services_that_cannot_be_read_are_named_as_missing() -> None:
@@ -81,7 +100,7 @@ def test_services_that_cannot_be_read_are_named_as_missing() -> None:
     [
         ({"EnableBPFMasquerade": "true"}, FindingSeverity.CLEAR),
         ({"EnableIPv4Masquerade": "false"}, FindingSeverity.CLEAR),
-        ({"EnableBPFMasquerade": "false"}, FindingSeverity.ARMED),
+        ({"EnableBPFMasquerade": "false"}, FindingSeverity.LATENT),
         ({}, FindingSeverity.UNKNOWN),
     ],
 )

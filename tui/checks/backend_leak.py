@@ -90,6 +90,9 @@ class _Cure(Enum):
     UNKNOWN = "unknown release"
 
 
+_MANY_SHARE = 0.1
+"""Of the map's size: fewer copies are a few."""
+
 _REMOVES_USED = {11: 16, 12: 9, 13: 2}
 """First patch of a minor release that removes copies at start."""
 _REMOVES_ALL = {11: 17, 12: 10, 13: 3}
@@ -163,6 +166,10 @@ def _severity(facts: MapFacts, cure: _Cure) -> tuple[FindingSeverity, str]:
     if is_made and is_rising(usage.trend.ratios):
         return FindingSeverity.ARMED, ", and their number grows"
     share = "" if ratio is None else f", {percent(ratio)} of it is used"
+    copied = (usage.duplicate_entries or 0) / max(1, usage.max_entries)
+    is_kept = cure not in (_Cure.REMOVES, _Cure.PRUNES)
+    if is_kept and copied >= _MANY_SHARE:
+        return FindingSeverity.ARMED, f"{share}, {percent(copied)} by copies"
     return FindingSeverity.LATENT, share
 
 

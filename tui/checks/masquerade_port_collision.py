@@ -13,6 +13,7 @@ from tui.checks.phrases import counted, service_object, some_of
 from tui.checks.restarting import RESTART_INTERRUPTS
 from tui.checks.sources import option_evidence, services_evidence, stated, status_command
 from tui.checks.view import NodeView
+from tui.model.agent import DropRate
 from tui.model.findings import (
     AffectedObject,
     ConfigSetting,
@@ -32,6 +33,7 @@ _EPHEMERAL_MIN = 32_768
 _EPHEMERAL_MAX = 60_999
 _RANGE_HOW = CleanText("sysctl net.ipv4.ip_local_port_range net.ipv4.ip_local_reserved_ports")
 _OBJECTS = 50
+_NO_MAPPING = "no mapping for nat masquerade"
 
 ABOUT = About(
     id=_ID,
@@ -48,6 +50,7 @@ ABOUT = About(
     proof=(
         CleanText("masquerading.mode and features.nodePort of `status -o json`"),
         CleanText("Services with a NodePort, LoadBalancer or external IP: what uses BPF NodePort"),
+        CleanText("drops `No mapping for NAT masquerade` that rise: the node's ports run out"),
         CleanText("node-port-range against net.ipv4.ip_local_port_range"),
     ),
     releases=CleanText("Every release; none where the agent masquerades in BPF."),
@@ -151,14 +154,30 @@ def _with_iptables(view: NodeView, evidence: tuple[Evidence, ...]) -> Verdict:
         return view.verdict(_ID, FindingSeverity.LATENT, summary, evidence=evidence)
     text = f"reached from outside: {some_of(str(one.name) for one in services)}"
     proof = services_evidence(view, text, str(services[0].name))
+    severity, because = FindingSeverity.LATENT, "collisions can't be seen, only be ruled out"
+    drop = _failed_mapping(view)
+    if drop is not None:
+        severity = FindingSeverity.ARMED
+        because = f"the node runs out of free ports: {drop.per_second:.1f} `{drop.reason}` a second"
+        metrics = f"{view.binary} metrics list -p drop_count_total -o json"
+        text = f"dropped since the last sweep: {drop.packets} with `{drop.reason}`"
+        evidence = (*evidence, stated(view, view.facts.metrics, text, metrics))
     return view.verdict(
         _ID,
-        FindingSeverity.ARMED,
+        severity,
         f"{both}, and {counted(len(services), 'Service')} with a NodePort, LoadBalancer or external"
-        " IP can meet it: collisions can't be seen, only be ruled out",
+        f" IP can meet it: {because}",
         evidence=(*evidence, proof),
         objects=tuple(_object(one) for one in services[:_OBJECTS]),
     )
+
+
+def _failed_mapping(view: NodeView) -> DropRate | None:
+    """Return the rising drop that tells of node ports that are all taken (reason 167)."""
+    metrics = view.facts.metrics.value
+    drops = () if metrics is None else metrics.drops
+    found = (one for one in drops if one.packets > 0 and _NO_MAPPING in one.reason.casefold())
+    return max(found, key=lambda one: one.packets, default=None)
 
 
 def _object(service: Service) -> AffectedObject:

@@ -152,6 +152,14 @@ _MIXED = Scenario(
         Quirk(QuirkKind.STALE_SERVICES, "new", 0, every=90),
         Quirk(
             QuirkKind.DROPS,
+            "new",
+            0,
+            every=70,
+            values={"per_second": 6.0},
+            text="No mapping for NAT masquerade",
+        ),
+        Quirk(
+            QuirkKind.DROPS,
             "main",
             0,
             every=60,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tui.simulator.host import SimDevice, SimNfsServer, SimUdpPeer
+from tui.simulator.host import SimDevice, SimNfsServer, SimStoragePeer, SimUdpPeer
 from tui.simulator.model import SimNode
 from tui.simulator.scenarios import Scenario, Scene, SceneKind
 from tui.simulator.seedscenes import FAST_OPEN_VALUE, NFS, endpoints_of, node_of
 from tui.simulator.seedservices import ServiceFactory
 
 FAST_OPEN_ACCEPTED = 4_711
-GONE_DNS_POD = 99
-"""Number of a kube-dns pod that was a backend once."""
+GONE_POD = 99
+"""Number of a pod that was a backend once."""
 
 
 def furnish_hosts(scenario: Scenario, nodes: Sequence[SimNode], factory: ServiceFactory) -> None:
@@ -27,11 +27,15 @@ def _furnish(scene: Scene, node: SimNode, factory: ServiceFactory) -> None:
     host = node.host
     match scene.kind:
         case SceneKind.NFS_VOLUME:
-            # The hook wrote the backend's address over the Service's: the bug at work.
-            is_moved = bool(scene.values.get("moved"))
-            address = endpoints_of(NFS, factory)[0] if is_moved else NFS.cluster_ip
             server = f"{NFS.name}.{NFS.namespace}.svc.cluster.local"
-            host.nfs_servers.append(SimNfsServer(address, uses=2, hostname=server))
+            host.nfs_servers.append(SimNfsServer(NFS.cluster_ip, uses=2, hostname=server))
+            backend = endpoints_of(NFS, factory)[0]
+            if scene.values.get("moved"):
+                # The hook wrote the first backend's address over the Service's, and the kernel
+                # goes on asking there after that pod is gone.
+                backend = factory.endpoint(f"{NFS.namespace}/{NFS.name}", GONE_POD)
+            is_there = not scene.values.get("moved")
+            host.storage_peers.append(SimStoragePeer(backend, is_established=is_there))
         case SceneKind.CEPH_VOLUME:
             host.rbd_devices += 1
         case SceneKind.FAST_OPEN:
@@ -41,7 +45,7 @@ def _furnish(scene: Scene, node: SimNode, factory: ServiceFactory) -> None:
             index = 1 + max(device.index for device in host.devices)
             host.devices.append(SimDevice("eth1", index))
         case SceneKind.STALE_SOCKET:
-            address = factory.endpoint("kube-dns", GONE_DNS_POD)
+            address = factory.endpoint("kube-dns", GONE_POD)
             host.udp_peers.append(SimUdpPeer(address, 53, count=3))
         case _:
             return
