@@ -20,6 +20,7 @@ from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.fault_rows import keyed_faults
 from tui.screens.faults import node_faults
+from tui.screens.finding_book import FindingBook
 from tui.screens.finding_lines import (
     finding_detail,
     node_verdicts_detail,
@@ -46,6 +47,7 @@ from widgets.detail_lines import DetailLine
 from widgets.tones import Tone, text_of
 
 NODE_3 = tuple(sorted(found.node_3(), key=lambda one: one.severity.rank))
+BOOK = FindingBook()
 MUTE = Mute(clean("known since May"), NOW - 60)
 
 
@@ -184,7 +186,7 @@ def test_unchanged_nodes_keep_their_summaries() -> None:
 
 
 def test_verdict_rows_have_symbol_word_and_tone() -> None:
-    rows = verdict_rows(sight_of(NODE_3, is_all=True), {}, NOW, is_all=True)
+    rows = verdict_rows(sight_of(NODE_3, is_all=True), BOOK, NOW, is_all=True)
     marks = [(text_of(row.cells[0]), text_of(row.cells[1])) for row in rows]
     assert marks[0] == ("✖", "ACTIVE")
     assert ("?", "UNKNOWN") in marks
@@ -192,12 +194,19 @@ def test_verdict_rows_have_symbol_word_and_tone() -> None:
     assert ("●", "CLEAR") in marks
 
 
+def test_row_is_as_old_as_its_finding_where_the_verdict_knows_no_time() -> None:
+    board = board_of(found.judged())
+    one = replace(NODE_3[0], since=None)
+    (row,) = verdict_rows(sight_of((one,)), board.findings, NOW, is_all=False)
+    assert text_of(row.cells[4]) == "32 m"
+
+
 def test_many_unknown_verdicts_are_one_row_that_opens_to_all() -> None:
     said = found.judged().verdicts[samples.uid(11)]
-    rows = verdict_rows(sight_of(said), {}, NOW, is_all=False)
+    rows = verdict_rows(sight_of(said), BOOK, NOW, is_all=False)
     assert [row.key for row in rows] == [UNKNOWN_FOLD]
     assert "7 checks" in rows[0].text
-    assert len(verdict_rows(sight_of(said, is_all=True), {}, NOW, is_all=True)) == 7
+    assert len(verdict_rows(sight_of(said, is_all=True), BOOK, NOW, is_all=True)) == 7
     lines = texts(unknown_detail("node-11", said))
     assert "? the agent's answers" in lines
     assert "  how to get it grant create pods/exec in kube-system" in lines
@@ -205,7 +214,9 @@ def test_many_unknown_verdicts_are_one_row_that_opens_to_all() -> None:
 
 def test_muted_row_is_dimmed_and_says_why() -> None:
     key = verdict_key(NODE_3[0])
-    rows = verdict_rows(sight_of(NODE_3, {key}, is_all=True), {key: MUTE}, NOW, is_all=True)
+    book = FindingBook()
+    book.take((), {key: MUTE})
+    rows = verdict_rows(sight_of(NODE_3, {key}, is_all=True), book, NOW, is_all=True)
     row = rows[-1]
     assert "muted: known since May" in row.text
     assert not row.is_fault
@@ -383,8 +394,8 @@ def test_lines_that_lead_nowhere_have_no_link() -> None:
 
 
 def test_row_keys_do_not_follow_the_numbers_in_a_text() -> None:
-    rows = verdict_rows(sight_of(NODE_3), {}, NOW, is_all=False)
+    rows = verdict_rows(sight_of(NODE_3), BOOK, NOW, is_all=False)
     changed = tuple(replace(one, summary=clean("other numbers")) for one in NODE_3)
-    again = verdict_rows(sight_of(changed), {}, NOW, is_all=False)
+    again = verdict_rows(sight_of(changed), BOOK, NOW, is_all=False)
     assert [row.key for row in rows] == [row.key for row in again]
     assert not set(keyed_faults(node_faults(samples.broken(), NOW))) & {row.key for row in rows}

@@ -89,7 +89,8 @@ def _explaining_change(snapshot: Snapshot) -> list[Part]:
     if change is None or change.kind is ChangeKind.AGENT:
         return []
     since = snapshot.taken_at - change.at
-    short = f"{change.kind.value} by {wording.cut(change.who, 30)}" if change.who else change.kind
+    who = wording.cut(change.who, 30)
+    short = f"{change.kind.value} by {who}" if who else wording.cut(change.text, 40)
     return [
         Part(
             f"{wording.cut(change.text, 120)}, {wording.ago(since)}",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tui.model.findings import Finding, FindingSeverity, Verdict
 from tui.model.names import NodeUid
 from tui.screens import wording
+from tui.screens.finding_book import FindingBook
 from tui.screens.fleet import NodeSummary
 from tui.screens.marks import status_mark, verdict_mark, verdict_tone
 from tui.screens.mutes import Mute
@@ -46,13 +47,13 @@ UNKNOWN_FOLD = "unknown|all"
 
 
 def verdict_rows(
-    sight: Sight[Verdict], muted: Mapping[str, Mute], now: float, *, is_all: bool
+    sight: Sight[Verdict], book: FindingBook, now: float, *, is_all: bool
 ) -> list[GridRow]:
     """Return one node's verdicts in sight; many that could not be given are one row.
 
     Args:
         sight: What is in sight, worst first.
-        muted: The muted findings, with their reasons.
+        book: Knows which are muted, and since when each finding stands.
         now: What ages are measured at.
         is_all: Whether every verdict stands in a row of its own.
     """
@@ -61,8 +62,7 @@ def verdict_rows(
     rows: list[GridRow] = []
     for verdict in sight.shown:
         if not is_folded or verdict.severity is not FindingSeverity.UNKNOWN:
-            mute = muted.get(verdict_key(verdict))
-            rows.append(_verdict_row(verdict, len(rows), mute, now))
+            rows.append(_verdict_row(verdict, len(rows), book, now))
         elif verdict is unknown[0]:
             rows.append(_unknown_row(unknown, len(rows)))
     return rows
@@ -73,13 +73,16 @@ def verdict_row_key(verdict: Verdict) -> str:
     return f"verdict|{verdict.check_id}|{verdict.group}"
 
 
-def _verdict_row(verdict: Verdict, place: int, mute: Mute | None, now: float) -> GridRow:
+def _verdict_row(verdict: Verdict, place: int, book: FindingBook, now: float) -> GridRow:
+    key = verdict_key(verdict)
+    mute, whole = book.muted.get(key), book.get(key)
+    began = verdict.since or (None if whole is None else whole.first_seen)
     word = verdict.severity.value
     tone = verdict_tone(verdict.severity) if mute is None else Tone.MUTED
     is_loud = verdict.severity in LOUD and mute is None
     summary = verdict.summary if mute is None else f"muted: {mute.reason}"
     source = verdict.evidence[0].source if verdict.evidence else ""
-    since = symbols().dash if verdict.since is None else wording.coarse_age(now - verdict.since)
+    since = symbols().dash if began is None else wording.coarse_age(now - began)
     cells: tuple[CellText, ...] = (
         verdict_mark(verdict.severity) if mute is None else Span(symbols().dash, Tone.MUTED),
         Span(word, tone),
@@ -91,7 +94,7 @@ def _verdict_row(verdict: Verdict, place: int, mute: Mute | None, now: float) ->
     return GridRow(
         verdict_row_key(verdict),
         cells,
-        {"severity": place, "seen": None if verdict.since is None else -verdict.since},
+        {"severity": place, "seen": None if began is None else -began},
         {"severity": word, "check": verdict.check_id, "subject": verdict.check_id},
         is_fault=is_loud,
     )

@@ -62,7 +62,7 @@ class FindingsPanel(GridPanel):
         self._sight = in_sight(
             said, lambda one: (verdict_key(one), one.severity), muted, is_all=self._is_all
         )
-        rows = verdict_rows(self._sight, muted, board.now, is_all=self._is_all)
+        rows = verdict_rows(self._sight, board.findings, board.now, is_all=self._is_all)
         faults = uncovered(node.faults, said)
         rows += fault_rows(faults, board.now, len(rows))
         self._give(rows, node, said, board)
