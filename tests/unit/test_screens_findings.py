@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.ui import app_samples as samples
 from tests.ui import finding_samples as found
 from tests.ui.app_samples import NOW
 from tests.ui.finding_samples import ACTIVE, ARMED, CLEAR, LATENT, UNKNOWN, verdict
-from tui.model.findings import AffectedObject, Finding, FindingSeverity, ProofKind, Verdict
+from tui.model.findings import Finding, FindingSeverity, ProofKind, Verdict
 from tui.model.nextstart import NextStart
 from tui.model.snapshot import Snapshot
 from tui.safety import clean
@@ -32,7 +30,7 @@ from tui.screens.links import FINDING, Link, parse_line_key
 from tui.screens.mutes import Mute
 from tui.screens.next_start_lines import next_start_lines
 from tui.screens.node_rows import pending_cell
-from tui.screens.proof_details import config_detail, link_detail, object_detail, service_of
+from tui.screens.proof_details import config_detail, object_detail
 from tui.screens.severity import Rank
 from tui.screens.verdicts import (
     Pending,
@@ -368,29 +366,6 @@ def test_object_detail_names_the_findings_about_it() -> None:
     lines = texts(object_detail("Service/default/echo", board))
     assert any(line.startswith("service-map-drift ACTIVE") for line in lines)
     assert "kubectl --context prod-eu-1 -n default get service echo -o yaml" in lines
-
-
-def test_links_of_the_cluster_lead_to_services_and_objects() -> None:
-    board = board_of(found.judged())
-    service = Link.to_object(AffectedObject("Service", clean("echo"), clean("default")))
-    assert service_of(service) == "default/echo"
-    pod = Link.to_object(AffectedObject("Pod", clean("x"), clean("default")))
-    assert service_of(pod) == ""
-    detail = link_detail(pod, board)
-    assert detail is not None
-    assert detail.title == "Pod default/x"
-    assert link_detail(Link(ProofKind.MAP.value, samples.uid(3), "x"), board) is None
-
-
-@given(st.text(max_size=30), st.sampled_from(["map", "log", FINDING]))
-def test_links_survive_any_key(key: str, kind: str) -> None:
-    link = Link(kind, samples.uid(3), key)
-    assert parse_line_key(link.as_line_key("1")) == link
-
-
-def test_lines_that_lead_nowhere_have_no_link() -> None:
-    assert parse_line_key("") is None
-    assert parse_line_key("one|two") is None
 
 
 def test_row_keys_do_not_follow_the_numbers_in_a_text() -> None:
