@@ -148,7 +148,7 @@ _MIXED = Scenario(
         Quirk(QuirkKind.CRASH_LOOP, "mid", 1, every=50, values={"restarts": 7}),
         Quirk(QuirkKind.NODE_NOT_READY, "older", 1, every=60),
         Quirk(QuirkKind.EXEC_BROKEN, "new", 1, every=80),
-        Quirk(QuirkKind.CT_HIGH, "main", 1, every=40, values={"ratio": 0.94}),
+        Quirk(QuirkKind.CT_HIGH, "main", 1, every=40, values={"ratio": 0.98}),
         Quirk(QuirkKind.STALE_SERVICES, "new", 0, every=90),
         Quirk(
             QuirkKind.DROPS,

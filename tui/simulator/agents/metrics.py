@@ -132,6 +132,8 @@ _DROPS = (
     ("Unsupported L3 protocol", "EGRESS", 0.3),
     ("CT: Map insertion failed", "INGRESS", 0.0),
     ("Service backend not found", "EGRESS", 0.0),
+    ("FIB lookup failed", "EGRESS", 0.0),
+    ("No mapping for NAT masquerade", "EGRESS", 0.0),
 )
 
 
@@ -145,13 +147,13 @@ def traffic(node: SimNode, agent: Agent, now: float) -> Iterator[Metric]:
             pace += quirk.values.get("per_second", 25.0)
         elif reason == "Service backend not found" and agent.maps.balancer.failures:
             pace += 2.0 * len(agent.maps.balancer.failures)
-        packets = int(min(age, 7 * 86400) * pace)
+        packets = int(age * pace)
         if packets:
             labels = (("direction", direction), ("reason", reason))
             yield Metric("cilium_drop_bytes_total", labels, packets * 74)
             yield Metric("cilium_drop_count_total", labels, packets)
     for direction, pace in (("EGRESS", 5200.0), ("INGRESS", 6100.0)):
-        packets = int(min(age, 7 * 86400) * (pace + node.variant * 41))
+        packets = int(age * (pace + node.variant * 41))
         yield Metric("cilium_forward_bytes_total", (("direction", direction),), packets * 612)
         yield Metric("cilium_forward_count_total", (("direction", direction),), packets)
     for (level, subsystem), count in sorted(agent.problems.items()):
