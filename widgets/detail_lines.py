@@ -41,8 +41,8 @@ class DetailLine:
         return text_of(self.value)
 
 
-def heading(title: str) -> DetailLine:
-    """Return a heading."""
+def heading(title: CellText) -> DetailLine:
+    """Return a heading; a bare str is drawn muted."""
     return DetailLine(DetailKind.HEADING, title)
 
 

@@ -48,6 +48,11 @@ def is_read(snapshot: Snapshot) -> bool:
     )
 
 
+def is_judged(snapshot: Snapshot) -> bool:
+    """Whether the checks have seen all that was read."""
+    return is_read(snapshot) and bool(snapshot.findings) and not snapshot.unjudged_nodes
+
+
 def is_leaking(snapshot: Snapshot) -> bool:
     """Whether a map filled up before our eyes, with its history and log lines."""
     return any(
@@ -71,7 +76,7 @@ def is_lost(snapshot: Snapshot) -> bool:
 
 
 INCIDENT = (
-    Shot("home", until=is_read),
+    Shot("home", until=is_judged),
     Shot("services", ("2",)),
     Shot("features", ("3",)),
     Shot("findings", ("4",)),
@@ -80,13 +85,22 @@ INCIDENT = (
     Shot("map-detail", ("escape", "1", "enter")),
     Shot("help", ("escape", "question_mark")),
     Shot("palette", ("escape", "ctrl+p")),
+    Shot("findings-screen", ("escape", "F"), until=is_judged),
+    Shot("findings-detail", ("j", "enter")),
+    Shot("timeline", ("T",)),
+)
+
+MIXED = (
+    Shot("mixed", until=is_judged),
+    Shot("maps-full", ("1", "f")),
+    Shot("mixed-findings", ("escape", "F"), until=is_judged),
 )
 
 SCENES = (
     Scene("shrunk", 160, 50, INCIDENT),
     Scene("shrunk", 80, 24, INCIDENT),
     Scene("mixed", 160, 50, (Shot("leak", until=is_leaking), Shot("leak-log", ("5", "f")))),
-    Scene("mixed", 120, 30, (Shot("mixed", until=is_read), Shot("maps-full", ("1", "f")))),
+    Scene("mixed", 120, 30, MIXED),
     Scene("degraded", 120, 30, (Shot("degraded", until=is_read),)),
     Scene("storm", 120, 30, (Shot("storm-log", ("5", "f"), until=is_read),)),
     Scene("healthy", 120, 30, (Shot("fleet", until=is_read),), nodes=500),

@@ -172,7 +172,7 @@ def _remedy_lines(remedy: Remedy) -> list[DetailLine]:
     lines: list[DetailLine] = []
     for title, steps in (("Now", remedy.now), ("Then", remedy.lasting)):
         if steps:
-            lines += [empty_line(), heading(title)]
+            lines += [empty_line(), heading(Span(title, Tone.STRONG))]
             lines += [sentence(f"{number} {text}") for number, text in enumerate(steps, 1)]
     if remedy.settings:
         lines += [empty_line(), heading("Settings (cilium-config, Helm)")]
