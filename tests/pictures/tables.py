@@ -82,6 +82,8 @@ def _helm(setting: ConfigSetting) -> str:
 
 TABLES: Mapping[Place, Callable[[], str]] = {
     Place(Path("README.md"), "keys"): key_table_markdown,
+    Place(Path("README.md"), "limitations"): limitation_table,
+    Place(Path("docs/checks.md"), "checks"): check_sections,
     Place(Path("docs/probes.md"), "probes"): probe_table,
     Place(Path("docs/simulator.md"), "scenarios"): scenario_table,
 }
