@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.measure import heading, ratio, say
-from tui.checks.judge import Judge
+from tui.checks.judging.judge import Judge
 from tui.collect.live import LiveSource
 from tui.collect.settings import CollectSettings
 from tui.demo import SimulatorProcess

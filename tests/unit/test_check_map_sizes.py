@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.check_maps import BACKENDS, CONNTRACK, SERVICES, a_map, an_lru
 from tests.unit.checks_facts import cluster_facts, known, node_facts
-from tui.checks.map_remedy import remedy_for
-from tui.checks.mapsizes import memory_cost, own_key, resize_of, size_key
+from tui.checks.remedies.map_remedy import remedy_for
+from tui.checks.remedies.mapsizes import memory_cost, own_key, resize_of, size_key
 from tui.checks.view import ClusterView, NodeView
 from tui.model.cluster import CiliumDaemonSet, CiliumNodeConfig
 from tui.model.maps import MapUsage

@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.checks_facts import NOW, node_facts
 from tui.checks.check import About, Check
-from tui.checks.grouping import CALM_SECONDS, CHANGES_KEPT
-from tui.checks.judge import Judge
+from tui.checks.judging.grouping import CALM_SECONDS, CHANGES_KEPT
+from tui.checks.judging.judge import Judge
 from tui.checks.view import ClusterView, NodeView
 from tui.model.cluster import ClusterFacts
 from tui.model.findings import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.unit.checks_facts import NOW, UID, cluster_facts, entry, known, node_facts
-from tui.checks.timeline import ENTRIES_SHOWN, Timeline, decisive, timeline
+from tui.checks.timeline import Timeline, decisive, timeline
+from tui.checks.timeline.entries import ENTRIES_SHOWN
 from tui.model.cluster import (
     CiliumConfigMap,
     CiliumDaemonSet,

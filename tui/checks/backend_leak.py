@@ -15,11 +15,11 @@ from enum import Enum
 from typing import Any
 
 from tui.checks.check import About, Check
-from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import MapFacts, count_command, map_evidence, map_facts
 from tui.checks.phrases import is_rising, percent
-from tui.checks.restarting import LB_RESIZE_INTERRUPTS, RESTART_INTERRUPTS, restart_step
-from tui.checks.sources import log_lines, version_evidence
+from tui.checks.proof.mapfacts import MapFacts, count_command, map_evidence, map_facts
+from tui.checks.proof.sources import log_lines, version_evidence
+from tui.checks.remedies.map_remedy import remedy_for
+from tui.checks.remedies.restarting import LB_RESIZE_INTERRUPTS, RESTART_INTERRUPTS, restart_step
 from tui.checks.view import NodeView
 from tui.cilium.releases import Release
 from tui.model.findings import Evidence, FindingSeverity, Remedy, Verdict

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tui.checks import drift_evidence as proof
-from tui.checks import drift_remedies as remedies
 from tui.checks.check import About, Check
+from tui.checks.proof import drift_evidence as proof
+from tui.checks.remedies import drift_remedies as remedies
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.cilium.nextstart import running_sizing

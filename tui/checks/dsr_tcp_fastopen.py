@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tui.checks.check import About, Check
-from tui.checks.commands import helm_set, restart_agents
 from tui.checks.phrases import counted
+from tui.checks.proof.volumes import host_fact
+from tui.checks.remedies.commands import helm_set, restart_agents
 from tui.checks.view import NodeView
-from tui.checks.volumes import host_fact
 from tui.model.findings import (
     AffectedObject,
     ConfigSetting,

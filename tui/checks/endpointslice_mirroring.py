@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tui.checks.check import About, Check
-from tui.checks.commands import restart_agents
+from tui.checks.remedies.commands import restart_agents
 from tui.checks.view import NodeView
 from tui.model.findings import (
     AffectedObject,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from tui.checks.check import About, Check
-from tui.checks.cookies import cookie_evidence, has_netns_cookie, missing_cookie
-from tui.checks.hostports import (
+from tui.checks.proof.cookies import cookie_evidence, has_netns_cookie, missing_cookie
+from tui.checks.proof.hostports import (
     handles_host_ports,
     host_port_evidence,
     host_port_objects,
     workload_of,
 )
-from tui.checks.releasefacts import release_evidence
+from tui.checks.proof.releasefacts import release_evidence
 from tui.checks.view import NodeView
 from tui.model.findings import (
     Evidence,

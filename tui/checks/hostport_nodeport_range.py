@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tui.checks.check import About, Check
-from tui.checks.hostports import (
+from tui.checks.proof.hostports import (
     handles_host_ports,
     host_port_evidence,
     host_port_objects,
     workload_of,
 )
-from tui.checks.portrange import PortRange, node_port_range
+from tui.checks.proof.portrange import PortRange, node_port_range
 from tui.checks.view import NodeView
 from tui.model.findings import (
     AffectedObject,

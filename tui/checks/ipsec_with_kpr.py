@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tui.checks.check import About, Check
-from tui.checks.commands import helm_set, restart_agents
-from tui.checks.ipsec_layers import layer_evidence, planned_layer, running_layer, switch_off
+from tui.checks.proof.ipsec_layers import layer_evidence, planned_layer, running_layer, switch_off
+from tui.checks.remedies.commands import helm_set, restart_agents
 from tui.checks.view import NodeView
 from tui.cilium.releases import Release, release_of_image
 from tui.model.findings import (

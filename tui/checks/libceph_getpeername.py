@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tui.checks.check import About, Check
-from tui.checks.commands import drain, helm_set, restart_agents
 from tui.checks.phrases import counted
-from tui.checks.view import NodeView
-from tui.checks.volumes import (
+from tui.checks.proof.volumes import (
     UsedVolume,
     failure_evidence,
     has_socket_lb,
@@ -21,6 +19,8 @@ from tui.checks.volumes import (
     mount_failures,
     used_volumes,
 )
+from tui.checks.remedies.commands import drain, helm_set, restart_agents
+from tui.checks.view import NodeView
 from tui.cilium.kernelreleases import has_feature_of
 from tui.model.features import FeatureState, Proof
 from tui.model.findings import (

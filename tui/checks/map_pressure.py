@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tui.checks.check import About, Check
-from tui.checks.conntrack_drops import dropping, judge_contention
-from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import (
+from tui.checks.phrases import percent, some_of, span
+from tui.checks.proof.conntrack_drops import dropping, judge_contention
+from tui.checks.proof.mapfacts import (
     NEARLY_FULL_RATIO,
     RECENT_SECONDS,
     MapFacts,
@@ -27,9 +27,9 @@ from tui.checks.mapfacts import (
     map_evidence,
     map_facts,
 )
-from tui.checks.phrases import percent, some_of, span
-from tui.checks.restarting import LB_RESIZE_INTERRUPTS, is_stale
-from tui.checks.sources import metrics_command, stated
+from tui.checks.proof.sources import metrics_command, stated
+from tui.checks.remedies.map_remedy import remedy_for
+from tui.checks.remedies.restarting import LB_RESIZE_INTERRUPTS, is_stale
 from tui.checks.view import NodeView
 from tui.model.findings import FindingSeverity, MissingEvidence, Remedy, Verdict
 from tui.model.maps import MapUsage

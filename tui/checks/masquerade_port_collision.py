@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted, service_object, some_of
-from tui.checks.restarting import RESTART_INTERRUPTS
-from tui.checks.sources import option_evidence, services_evidence, stated, status_command
+from tui.checks.proof.sources import option_evidence, services_evidence, stated, status_command
+from tui.checks.remedies.restarting import RESTART_INTERRUPTS
 from tui.checks.view import NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tui.checks.check import About, Check
-from tui.checks.restarting import RESTART_INTERRUPTS, restart_step
+from tui.checks.remedies.restarting import RESTART_INTERRUPTS, restart_step
 from tui.checks.view import NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import (

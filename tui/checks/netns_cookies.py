@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tui.checks.check import About, Check
-from tui.checks.commands import drain
-from tui.checks.cookies import cookie_evidence, has_netns_cookie, missing_cookie
-from tui.checks.hostports import handles_host_ports, host_port_objects
+from tui.checks.proof.cookies import cookie_evidence, has_netns_cookie, missing_cookie
+from tui.checks.proof.hostports import handles_host_ports, host_port_objects
+from tui.checks.remedies.commands import drain
 from tui.checks.view import NodeView
 from tui.model.findings import (
     AffectedObject,

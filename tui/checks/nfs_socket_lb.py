@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tui.checks.check import About, Check
-from tui.checks.commands import drain
 from tui.checks.phrases import counted
-from tui.checks.storage_clients import StorageClients, storage_clients
+from tui.checks.proof.storage_clients import StorageClients, storage_clients
+from tui.checks.proof.volumes import has_socket_lb, missing_socket_lb
+from tui.checks.remedies.commands import drain
 from tui.checks.view import NodeView
-from tui.checks.volumes import has_socket_lb, missing_socket_lb
 from tui.cilium.kernelreleases import SocketFixes, has_nfs_regression, socket_fixes
 from tui.model.findings import (
     Evidence,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tui.checks.check import About, Check
-from tui.checks.commands import helm_set, restart_agents
 from tui.checks.phrases import counted
+from tui.checks.remedies.commands import helm_set, restart_agents
 from tui.checks.view import NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import (

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tui.checks.check import About, Check
-from tui.checks.drift_cause import Cause, cause_of, effect_test
 from tui.checks.phrases import counted, service_object, some_of
-from tui.checks.restarting import RESTART_INTERRUPTS, is_stale
-from tui.checks.sources import stated
+from tui.checks.proof.drift_cause import Cause, cause_of, effect_test
+from tui.checks.proof.sources import stated
+from tui.checks.remedies.restarting import RESTART_INTERRUPTS, is_stale
 from tui.checks.view import NodeView
 from tui.model.findings import (
     AffectedObject,

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted, service_object, some_of
-from tui.checks.sources import log_lines, of_running_agent, services_evidence
-from tui.checks.udp_peers import StalePeer, stale_peers
-from tui.checks.udp_termination import (
+from tui.checks.proof.sources import log_lines, of_running_agent, services_evidence
+from tui.checks.proof.udp_peers import StalePeer, stale_peers
+from tui.checks.proof.udp_termination import (
     KERNEL_OPTIONS,
     Hole,
     holes_of,

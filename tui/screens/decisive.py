@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from tui.checks.causes import decisive
+from tui.checks.timeline.causes import decisive
 from tui.model.cluster import CiliumConfigMap
 from tui.model.snapshot import Snapshot
 from tui.model.timeline import ChangeKind

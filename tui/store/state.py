@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from tui.checks.judge import Judge
+from tui.checks.judging.judge import Judge
 from tui.model.cluster import ClusterFacts
 from tui.model.logs import LogBatch
 from tui.model.maps import MapUsage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tui.checks import drift_evidence as proof
+from tui.checks.proof import drift_evidence as proof
 from tui.checks.view import NodeView
 from tui.model.findings import Remedy
 from tui.model.maps import MapUsage

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from tui.checks.check import Check
-from tui.checks.grouping import FindingGroups
+from tui.checks.judging.grouping import FindingGroups
+from tui.checks.judging.sharing import VerdictPool
 from tui.checks.registry import all_checks
-from tui.checks.sharing import VerdictPool
 from tui.checks.view import ClusterView, NodeView
 from tui.model.cluster import ClusterFacts
 from tui.model.findings import Finding, FindingChange, FindingSeverity, MissingEvidence, Verdict

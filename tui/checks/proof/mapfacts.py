@@ -11,7 +11,13 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from tui.checks.phrases import percent
-from tui.checks.sources import log_lines, metrics_command, of_running_agent, stated, status_command
+from tui.checks.proof.sources import (
+    log_lines,
+    metrics_command,
+    of_running_agent,
+    stated,
+    status_command,
+)
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.model.findings import Evidence, FindingSeverity, ProofKind

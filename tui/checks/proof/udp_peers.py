@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from tui.checks.sources import of_running_agent
+from tui.checks.proof.sources import of_running_agent
 from tui.checks.view import ClusterView, NodeView
 from tui.model.host import UdpPeer
 from tui.model.logs import LogEntry

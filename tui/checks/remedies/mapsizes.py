@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tui.checks.phrases import memory
-from tui.checks.restarting import LB_RESIZE_INTERRUPTS
+from tui.checks.remedies.restarting import LB_RESIZE_INTERRUPTS
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.cilium.nextstart.images import daemonset_of, images_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tui.checks.changes import cluster_changes, node_changes
+from tui.checks.timeline.changes import cluster_changes, node_changes
 from tui.model.findings import Finding, FindingSeverity
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.model.timeline import ChangeKind, TimelineEntry

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import MapFacts, map_evidence, map_facts, says_full
-from tui.checks.mapsizes import is_balancing
-from tui.checks.restarting import RESTART_INTERRUPTS, agent_trouble, restart_step
-from tui.checks.sources import log_lines, version_evidence
+from tui.checks.proof.mapfacts import MapFacts, map_evidence, map_facts, says_full
+from tui.checks.proof.sources import log_lines, version_evidence
+from tui.checks.remedies.map_remedy import remedy_for
+from tui.checks.remedies.mapsizes import is_balancing
+from tui.checks.remedies.restarting import RESTART_INTERRUPTS, agent_trouble, restart_step
 from tui.checks.view import NodeView
 from tui.cilium.releases import Release
 from tui.model.findings import Evidence, FindingSeverity, Remedy

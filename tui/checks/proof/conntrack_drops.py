@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tui.checks.mapfacts import NEARLY_FULL_RATIO, MapFacts, count_command, count_evidence
 from tui.checks.phrases import percent
-from tui.checks.sources import metrics_command, stated
+from tui.checks.proof.mapfacts import NEARLY_FULL_RATIO, MapFacts, count_command, count_evidence
+from tui.checks.proof.sources import metrics_command, stated
 from tui.checks.view import NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import FindingSeverity, MissingEvidence, Remedy, Verdict

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tui.checks.map_remedy import remedy_for
-from tui.checks.mapfacts import NEARLY_FULL_RATIO, count_evidence
 from tui.checks.phrases import percent
-from tui.checks.sources import log_lines, of_running_agent, option_evidence, version_evidence
+from tui.checks.proof.mapfacts import NEARLY_FULL_RATIO, count_evidence
+from tui.checks.proof.sources import log_lines, of_running_agent, option_evidence, version_evidence
+from tui.checks.remedies.map_remedy import remedy_for
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.model.features import FeatureState

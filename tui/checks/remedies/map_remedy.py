@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tui.checks.mapfacts import count_command
-from tui.checks.mapsizes import (
+from tui.checks.proof.mapfacts import count_command
+from tui.checks.remedies.mapsizes import (
     CONFIG_MAP_SOURCE,
     DYNAMIC_FAMILIES,
     DYNAMIC_RATIO,
@@ -15,7 +15,7 @@ from tui.checks.mapsizes import (
     resize_interrupts,
     resize_of,
 )
-from tui.checks.restarting import restart_step
+from tui.checks.remedies.restarting import restart_step
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.model.findings import ConfigSetting, Remedy

@@ -10,8 +10,8 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tui.checks.causes import decisive, started_text
-from tui.checks.changes import Change, cluster_changes, folded, node_changes
+from tui.checks.timeline.causes import decisive, started_text
+from tui.checks.timeline.changes import Change, cluster_changes, folded, node_changes
 from tui.model.findings import Finding, FindingChange
 from tui.model.names import NodeUid
 from tui.model.snapshot import NodeFacts, Snapshot

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tui.checks.phrases import service_object
-from tui.checks.view import NodeView
-from tui.checks.volumes import (
+from tui.checks.proof.volumes import (
     UsedVolume,
     failure_evidence,
     host_fact,
@@ -17,6 +16,7 @@ from tui.checks.volumes import (
     mount_failures,
     used_volumes,
 )
+from tui.checks.view import NodeView
 from tui.cilium.kernelreleases import SocketFixes
 from tui.model.findings import AffectedObject, Evidence, MissingEvidence
 from tui.model.host import NfsServer

@@ -1,0 +1,1 @@
+"""Evidence that several checks read, or that is too long for one check's module."""

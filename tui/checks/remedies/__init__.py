@@ -1,0 +1,1 @@
+"""Ways out that need working out: sizes to set, restarts that are safe, commands to type."""
