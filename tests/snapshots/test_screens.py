@@ -11,6 +11,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from tests.ui import app_samples as samples
+from tests.ui import finding_samples as findings
 from tests.ui.app_pilot import HandApp, settled
 from tui.model.snapshot import Snapshot
 
@@ -56,6 +57,44 @@ def test_panels(snap_compare: Compare, size: tuple[int, int], key: str) -> None:
     assert snap_compare(
         HandApp(samples.incident()), press=[key], terminal_size=size, run_before=settled
     )
+
+
+FINDINGS = {
+    "list": (["F"], SIZES),
+    "opened": (["F", "j", "enter"], SIZES),
+    "nodes": (["F", "n"], SIZES[1:2]),
+    "timeline": (["T"], [SIZES[0], SIZES[2]]),
+    "panel": (["4"], [SIZES[0], SIZES[2]]),
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "size"),
+    [
+        pytest.param(keys, size, id=f"{name}-{size[0]}x{size[1]}")
+        for name, (keys, sizes) in FINDINGS.items()
+        for size in sizes
+    ],
+)
+def test_findings(snap_compare: Compare, keys: list[str], size: tuple[int, int]) -> None:
+    app = HandApp(findings.judged())
+    assert snap_compare(app, press=keys, terminal_size=size, run_before=settled)
+
+
+def test_findings_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = HandApp(findings.judged())
+    assert snap_compare(app, press=["F", "A"], terminal_size=(120, 30), run_before=settled)
+
+
+def test_findings_in_a_light_theme(snap_compare: Compare) -> None:
+    app = HandApp(findings.judged(), theme="textual-light")
+    assert snap_compare(app, press=["F", "j"], terminal_size=(120, 30), run_before=settled)
+
+
+def test_findings_where_nothing_is_wrong(snap_compare: Compare) -> None:
+    app = HandApp(findings.calm())
+    assert snap_compare(app, press=["F"], terminal_size=(80, 24), run_before=settled)
 
 
 def test_home_without_colours(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:

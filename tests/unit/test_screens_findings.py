@@ -243,6 +243,7 @@ def test_findings_rows_can_be_filtered_by_node_and_severity() -> None:
         (Pending(4), "4", Tone.NORMAL),
         (Pending(4, breaks=True), "▲ 4", Tone.WARNING),
         (Pending(None), "?", Tone.UNKNOWN),
+        (Pending(is_judged=False), "◌", Tone.MUTED),
         (Pending(None, breaks=True), "▲", Tone.WARNING),
     ],
 )
@@ -254,7 +255,7 @@ def test_pending_cell(pending: Pending, words: str, tone: Tone) -> None:
 
 
 def test_pending_is_unknown_where_nothing_could_be_compared() -> None:
-    assert pending_of(None).count is None
+    assert pending_of(None) == Pending(is_judged=False)
     assert pending_of(NextStart()).count is None
     assert pending_of(found.shrinking()) == Pending(1, breaks=True)
 

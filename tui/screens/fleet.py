@@ -39,7 +39,7 @@ class NodeStatus(StrEnum):
 
 
 _NO_ISSUES = Issues()
-_UNKNOWN = Pending()
+_UNJUDGED = Pending(is_judged=False)
 _STATUS_ORDER = {status: place for place, status in enumerate(NodeStatus)}
 
 
@@ -60,7 +60,7 @@ class NodeSummary:
     context: str = ""
     """The kubeconfig context that a command line needs to reach the node."""
     issues: Issues = _NO_ISSUES
-    pending: Pending = _UNKNOWN
+    pending: Pending = _UNJUDGED
 
 
 @dataclass(frozen=True, slots=True)

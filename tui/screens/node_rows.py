@@ -221,6 +221,8 @@ def pending_cell(pending: Pending) -> CellText:
     if pending.breaks:
         number = "" if pending.count is None else f" {wording.count(pending.count)}"
         return Span(f"{table.armed}{number}", Tone.WARNING)
+    if not pending.is_judged:
+        return Span(table.loading, Tone.MUTED)
     if pending.count is None:
         return Span(table.unknown, Tone.UNKNOWN)
     return Span(wording.count(pending.count)) if pending.count else Span(table.dash, Tone.MUTED)

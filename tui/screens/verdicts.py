@@ -121,12 +121,16 @@ class Pending:
     count: int | None = None
     """Keys that would change; None where that is unknown."""
     breaks: bool = False
+    is_judged: bool = True
+    """False before the node was judged for the first time."""
 
 
 def pending_of(next_start: NextStart | None) -> Pending:
     """Return the numbers of a node's next start."""
-    if next_start is None or not next_start.is_known:
-        return Pending(None, next_start is not None and next_start.breaks)
+    if next_start is None:
+        return Pending(is_judged=False)
+    if not next_start.is_known:
+        return Pending(None, next_start.breaks)
     return Pending(next_start.pending_count, next_start.breaks)
 
 
