@@ -292,8 +292,16 @@ async def test_finding_is_copied_as_markdown() -> None:
         await pressed(pilot, "F", "j", "y")
         assert app.clipboard.startswith("### ACTIVE map-pressure")
         assert "**Proof**" in app.clipboard
-        await pressed(pilot, "n", "y")
+        await pressed(pilot, "enter", "y")
+        assert app.clipboard.startswith("### ACTIVE map-pressure"), "on the first line"
+        await pressed(pilot, "j", "j", "j", "y")
+        assert app.clipboard == "count of cilium_lb4_backends_v2: 64 of 64 (agent says 75)"
+        await pressed(pilot, "escape", "n", "y")
         assert app.clipboard.count("### ACTIVE") == 2
+        await pressed(pilot, "escape", "4", "y")
+        assert app.clipboard.startswith("### ACTIVE service-map-drift")
+        await pressed(pilot, "G", "y")
+        assert "lb4_services_v2 full" in app.clipboard, "a plain fault is copied as it stands"
 
 
 # News and states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from tests.unit.test_screens_findings import board_of
 from tui.model.findings import AffectedObject, ProofKind
 from tui.safety import clean
 from tui.screens.links import FINDING, Link, parse_line_key
-from tui.screens.proof_details import link_detail, service_of
+from tui.screens.proof_details import is_object, link_detail, service_of
 
 
 def test_links_of_the_cluster_lead_to_services_and_objects() -> None:
@@ -35,3 +36,13 @@ def test_links_survive_any_key(key: str, kind: str) -> None:
 def test_lines_that_lead_nowhere_have_no_link() -> None:
     assert parse_line_key("") is None
     assert parse_line_key("one|two") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [("Pod/default/x", True), ("Node//n1", True), ("", False), ("Pod", False), ("Pod/a/", False)],
+)
+def test_only_whole_keys_name_objects(key: str, is_one: bool) -> None:
+    assert is_object(key) is is_one
+    link = Link(ProofKind.OBJECT.value, None, key)
+    assert (link_detail(link, board_of(found.judged())) is not None) is is_one

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.checks.timeline import timeline
+from tui.model.findings import ProofKind
 from tui.screens import wording
 from tui.screens.board import Board, Controls, SnapshotBox
 from tui.screens.commands import Completions, ParsedCommand
@@ -217,8 +218,8 @@ class Dashboard:
             node = self.desk.board.node(link.node_uid)
             self._app.push_screen(DetailScreen(self.desk, partial(link_detail, link), node))
             return ""
-        if link.node_uid is None:
-            return "this is a fact of the cluster; the line says where it was read"
+        if link.node_uid is None or link.kind == ProofKind.OBJECT.value:
+            return "no view shows this; the line says where it was read"
         if self.desk.board.node(link.node_uid) is None:
             return "this node is gone"
         self.go_home()

@@ -11,6 +11,7 @@ from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.fault_rows import HEALTHY, fault_rows, healthy_row, keyed_faults
 from tui.screens.finding_lines import unknown_detail, verdict_detail
+from tui.screens.finding_markdown import finding_markdown
 from tui.screens.finding_rows import (
     PANEL_COLUMNS,
     UNKNOWN_FOLD,
@@ -23,7 +24,7 @@ from tui.screens.node_detail import node_detail
 from tui.screens.notes import NO_NODE
 from tui.screens.panel import GridPanel
 from tui.screens.severity import Severity
-from tui.screens.verdicts import Sight, in_sight, uncovered, verdict_key
+from tui.screens.verdicts import Sight, finding_of, in_sight, uncovered, verdict_key
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.state_note import NoteKind, StateNote
 from widgets.tones import Span
@@ -44,10 +45,11 @@ class FindingsPanel(GridPanel):
         self._is_all = False
         self._sight: Sight[Verdict] = Sight()
         self._drawn: tuple[object, ...] = ()
+        self._node: NodeSummary | None = None
 
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the node's verdicts and faults."""
-        self._board = board
+        self._board, self._node = board, node
         if node is None:
             self._sight = Sight()
             self.give_rows((), NO_NODE)
@@ -95,6 +97,16 @@ class FindingsPanel(GridPanel):
         """Show LATENT, CLEAR and muted ones too, or no more."""
         self._is_all = not self._is_all
         return True
+
+    @property
+    def row_text(self) -> str:
+        """The verdict under the cursor as Markdown, or the fault as it stands."""
+        verdict = self.verdict(self.row_key, self._node)
+        if verdict is None or self._board is None:
+            return super().row_text
+        whole = self._board.findings.get(verdict_key(verdict))
+        context = self._board.snapshot.cluster.context
+        return finding_markdown(finding_of(verdict, whole), context)
 
     def verdict(self, key: str | None, node: NodeSummary | None) -> Verdict | None:
         """Return the verdict behind a row."""

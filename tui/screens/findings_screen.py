@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual import on
@@ -17,7 +17,7 @@ from tui.model.names import NodeUid
 from tui.screens import wording
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
-from tui.screens.detail_screen import DetailPanel
+from tui.screens.detail_screen import DetailPanel, DetailSource
 from tui.screens.details import Detail
 from tui.screens.finding_lines import finding_detail, node_verdicts_detail, unknown_detail
 from tui.screens.finding_markdown import finding_markdown
@@ -123,6 +123,19 @@ class FindingNodesPanel(GridPanel):
         return None
 
 
+class OpenedFindingPanel(DetailPanel):
+    """The opened finding; its first line stands for the whole when it is copied."""
+
+    def __init__(self, source: DetailSource, whole: Callable[[], str]) -> None:
+        super().__init__(source)
+        self._whole = whole
+
+    @property
+    def row_text(self) -> str:
+        """The line under the cursor; on the first one, the finding as Markdown."""
+        return (self._whole() if self.view.cursor == 0 else "") or super().row_text
+
+
 class FindingsScreen(LiveScreen):
     """The ranked list at the left, the finding under the cursor at the right."""
 
@@ -135,7 +148,7 @@ class FindingsScreen(LiveScreen):
         self._findings = FindingListPanel()
         self._by_node = FindingNodesPanel()
         self._list: FindingListPanel | FindingNodesPanel = self._findings
-        self._opened = DetailPanel(self._detail)
+        self._opened = OpenedFindingPanel(self._detail, lambda: self._list.row_text)
         self._list_box = Container(
             self._findings.widget, self._by_node.widget, id="finding-list-box"
         )

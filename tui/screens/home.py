@@ -231,7 +231,8 @@ class HomeScreen(LiveScreen):
             self.show_titles()
         if panel.select(link.key):
             return ""
-        what = "this line is no longer kept" if panel is self.log_panel else "it is gone from here"
+        is_log = panel is self.log_panel
+        what = "this line is no longer kept" if is_log else "no row shows this now"
         return f"{panel.title}: {what}"
 
     @property

@@ -25,11 +25,17 @@ def link_detail(link: Link, board: Board) -> Detail | None:
     """Return what a link leads to, or None where a panel or screen shows it."""
     if link.kind == ProofKind.CONFIG.value:
         return config_detail(link.key, link.node_uid, board)
-    if link.kind == ProofKind.OBJECT.value:
+    if link.kind == ProofKind.OBJECT.value and is_object(link.key):
         return object_detail(link.key, board)
     if link.kind == ProofKind.AGENT.value and link.node_uid is not None:
         return node_detail_of(link.node_uid, board)
     return None
+
+
+def is_object(key: str) -> bool:
+    """Return whether a key names a Kubernetes object: `Kind/namespace/name`."""
+    parts = key.split("/", 2)
+    return len(parts) == 3 and bool(parts[0]) and bool(parts[2])
 
 
 def service_of(link: Link) -> str:
