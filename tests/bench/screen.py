@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from tests.bench.measure import heading, ratio, say
 from tests.ui import app_samples as samples
+from tests.ui import finding_samples as findings
 from tests.ui.app_pilot import HandApp, opened
 from tui.collect.garbage import relax
 from tui.model.names import NodeName, NodeUid
@@ -39,7 +40,16 @@ def measure() -> None:
 
 def _snapshot() -> Snapshot:
     nodes = [_renamed(samples.healthy(1), number) for number in range(NODES)]
-    return replace(samples.incident(), nodes={facts.node.uid: facts for facts in nodes})
+    snapshot = replace(samples.incident(), nodes={facts.node.uid: facts for facts in nodes})
+    verdicts = {
+        facts.node.uid: tuple(
+            replace(one, node_uid=facts.node.uid, node_name=facts.node.name)
+            for one in findings.others(1)
+        )
+        for facts in nodes
+    }
+    starts = {facts.node.uid: findings.shrinking() for facts in nodes}
+    return replace(findings.with_verdicts(snapshot, verdicts), next_starts=starts)
 
 
 def _renamed(facts: NodeFacts, number: int) -> NodeFacts:

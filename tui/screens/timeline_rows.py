@@ -14,11 +14,11 @@ from widgets.tones import CellText, Span, Tone
 
 TIMELINE_COLUMNS = (
     GridColumn("mark", "", 1, 1, is_sortable=False),
-    GridColumn("time", "TIME", 8, 11),
+    GridColumn("time", "TIME", 11, 11),
     GridColumn("age", "AGE", 6, 8, align="right", priority=3),
     GridColumn("kind", "KIND", 7, 8, priority=1),
     GridColumn("node", "NODE", 7, 24),
-    GridColumn("text", "CHANGE", 40, 200, is_flexible=True),
+    GridColumn("text", "CHANGE", 36, 200, is_flexible=True),
     GridColumn("who", "WHO", 8, 28, priority=2),
     GridColumn("source", "SEEN IN", 20, 40, priority=4),
 )
