@@ -47,6 +47,7 @@ class PanelStack(Vertical):
         self._in_front: str = panels[0].key
         self._strip = TabStrip(id="tabs")
         self._summary = Static(id="panel-summary", markup=False)
+        self._summarised: str | None = None
         self.is_ruled = False
 
     def compose(self) -> ComposeResult:
@@ -80,7 +81,10 @@ class PanelStack(Vertical):
         panel = self.panel_in_front
         show_guarded(panel, node, board)
         summary, is_bad = ("", False) if node is None else panel.summary(node)
-        self._summary.update(Content(summary))
+        if summary != self._summarised:
+            # A Static that is given a text lays out the whole screen anew.
+            self._summarised = summary
+            self._summary.update(Content(summary))
         self._summary.set_class(is_bad, "-bad")
         self._summary.display = bool(summary) and self._active == self._in_front
         self.show_tabs(board)
