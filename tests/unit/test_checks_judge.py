@@ -1,13 +1,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from tests.unit.checks_facts import NOW, node_facts
-from tui.checks.check import About, Check
+from tests.unit.checks_facts import NOW
+from tests.unit.judge_rig import (
+    ACTIVE,
+    ARMED,
+    CLEAR,
+    CLUSTER,
+    GENERAL,
+    LATENT,
+    UNKNOWN,
+    Told,
+    about,
+    again,
+    by_uid,
+    found,
+    node,
+    steps,
+)
+from tui.checks.check import Check
 from tui.checks.judging.grouping import CALM_SECONDS, CHANGES_KEPT
 from tui.checks.judging.judge import Judge
 from tui.checks.view import ClusterView, NodeView
@@ -15,78 +31,12 @@ from tui.model.cluster import ClusterFacts
 from tui.model.findings import (
     AffectedObject,
     Evidence,
-    Finding,
-    FindingSeverity,
     MissingEvidence,
     Remedy,
     Verdict,
 )
-from tui.model.names import NodeName, NodeUid
-from tui.model.snapshot import NodeFacts
+from tui.model.names import NodeUid
 from tui.safety import CleanText, clean
-
-ACTIVE, ARMED, UNKNOWN, LATENT, CLEAR = (
-    FindingSeverity.ACTIVE,
-    FindingSeverity.ARMED,
-    FindingSeverity.UNKNOWN,
-    FindingSeverity.LATENT,
-    FindingSeverity.CLEAR,
-)
-GENERAL = Remedy(now=(CleanText("do this"),))
-
-
-def about(check_id: str) -> About:
-    words = CleanText("words")
-    return About(check_id, clean(f"title of {check_id}"), words, words, (words,), words, GENERAL)
-
-
-class Told:
-    """A check that says of each node what the test tells it to, and counts how often."""
-
-    def __init__(self, check_id: str = "map-pressure") -> None:
-        self.id = check_id
-        self.says: dict[NodeUid, list[Verdict]] = {}
-        self.asked: list[NodeUid] = []
-        self.check = Check(about(check_id), judge_node=self._judge)
-
-    def _judge(self, view: NodeView) -> Iterator[Verdict]:
-        uid = view.facts.node.uid
-        self.asked.append(uid)
-        yield from self.says.get(uid, [view.verdict(self.id, CLEAR, "fine")])
-
-    def say(self, facts: NodeFacts, severity: FindingSeverity, **parts: object) -> None:
-        """Have it say one thing of a node."""
-        view = NodeView(facts, ClusterView(ClusterFacts(), NOW))
-        summary = str(parts.pop("summary", severity.value))
-        self.says[facts.node.uid] = [view.verdict(self.id, severity, summary, **parts)]
-
-
-def node(number: int) -> NodeFacts:
-    facts = node_facts(name=f"node-{number}")
-    named = replace(facts.node, uid=NodeUid(f"uid-{number}"), name=NodeName(f"node-{number}"))
-    return replace(facts, node=named)
-
-
-def by_uid(*facts: NodeFacts) -> Mapping[NodeUid, NodeFacts]:
-    return {one.node.uid: one for one in facts}
-
-
-def again(facts: NodeFacts) -> NodeFacts:
-    """Return the same facts as another object, as a changed node comes."""
-    return replace(facts)
-
-
-def steps(*values: float) -> Callable[[], float]:
-    """Return a stopwatch that shows these times in turn, then the last one for ever."""
-    left = list(values)
-    return lambda: left.pop(0) if len(left) > 1 else left[0]
-
-
-def found(judge: Judge, severity: FindingSeverity) -> list[Finding]:
-    return [one for one in judge.findings if one.severity is severity]
-
-
-CLUSTER = ClusterFacts()
 
 
 def test_only_changed_nodes_are_judged_again() -> None:
@@ -102,7 +52,7 @@ def test_only_changed_nodes_are_judged_again() -> None:
     assert told.asked == ["uid-1", "uid-2", "uid-2"]
     judge.note(by_uid(one, two), replace(CLUSTER, user=CleanText("u")))
     judge.work(NOW)
-    assert told.asked[3:] == ["uid-1", "uid-2"]
+    assert told.asked[3:] == ["uid-2", "uid-1"], "first the one that changed itself"
 
 
 def test_a_budget_ends_the_work_between_two_nodes_and_it_goes_on() -> None:
