@@ -21,7 +21,7 @@ from tui.collect.settings import CollectSettings
 from tui.collect.shared import Shared
 from tui.collect.unmirrored import MOST_SERVICES
 from tui.collect.wants import WantKeeper
-from tui.collect.workloads import EVENTS, PODS, WorkloadReader
+from tui.collect.workloads import ATTACHMENTS, EVENTS, PODS, VOLUMES, WorkloadReader
 from tui.errors import ClusterError, DeadlineError, ForbiddenError, GoneError, NotFoundError
 from tui.model.cluster import ClusterFacts
 from tui.model.reading import ReadingState
@@ -172,6 +172,68 @@ async def test_a_failure_is_tried_again_sooner_and_keeps_what_was_known() -> Non
         assert rig.facts.workloads.is_known
         assert rig.facts.workloads.value is not None
         assert len(rig.facts.workloads.value.host_ports) == 2
+        assert rig.gaps() == {}
+
+
+def claiming(name: str, claim: str) -> Json:
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]
+    return {
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"nodeName": "n", "containers": [], "volumes": volumes},
+        "status": {"phase": "Running"},
+    }
+
+
+def ceph_volume(name: str, claim: str) -> Json:
+    csi = {"driver": "rbd.csi.ceph.com", "volumeAttributes": {"clusterID": "c"}}
+    return {
+        "metadata": {"name": name},
+        "spec": {"claimRef": {"namespace": "shop", "name": claim}, "csi": csi},
+        "status": {"phase": "Bound"},
+    }
+
+
+def attachment(volume: str, node: str) -> Json:
+    spec = {"nodeName": node, "source": {"persistentVolumeName": volume}}
+    return {"metadata": {"name": volume}, "spec": spec, "status": {"attached": True}}
+
+
+async def test_volumes_attachments_and_monitors_that_fail_keep_what_was_known() -> None:
+    rig = Reader()
+    rig.complete()
+    config_map = "/api/v1/configmaps"
+    monitors = '[{"clusterID": "c", "monitors": ["192.0.2.1:6789"]}]'
+    rig.lists.lists[PODS.path] = [[claiming("a", "data")]]
+    rig.lists.lists[VOLUMES.path] = [[ceph_volume("pv", "data")]]
+    rig.lists.lists[ATTACHMENTS.path] = [[attachment("pv", "other")]]
+    rig.lists.documents[config_map] = {"items": [{"data": {"config.json": monitors}}]}
+    async with rig.running():
+        known = rig.facts.workloads.value
+        assert known is not None
+        assert [one.node_name for one in known.volume_uses] == ["n", "other"]
+        assert [one.servers for one in known.volumes] == [("192.0.2.1",)]
+
+        rig.lists.lists[VOLUMES.path] = [DeadlineError("too slow"), [ceph_volume("pv", "data")]]
+        await rig.clock.advance(300.0)
+        assert rig.facts.workloads.value == known
+        assert rig.facts.volumes_reason == "too slow"
+        assert rig.gaps()["persistentvolumes"] == "too slow"
+
+        rig.lists.lists[ATTACHMENTS.path] = [DeadlineError("500"), [attachment("pv", "third")]]
+        rig.lists.documents[config_map] = DeadlineError("no ConfigMaps now")
+        await rig.clock.advance(60.0)
+        stale = rig.facts.workloads.value
+        assert stale is not None
+        assert stale.volume_uses == known.volume_uses
+        assert [one.servers for one in stale.volumes] == [("192.0.2.1",)]
+        assert rig.facts.volumes_reason == "500"
+
+        rig.lists.documents[config_map] = {"items": []}
+        await rig.clock.advance(60.0)
+        fresh = rig.facts.workloads.value
+        assert fresh is not None
+        assert [one.node_name for one in fresh.volume_uses] == ["n", "third"]
+        assert [one.servers for one in fresh.volumes] == [()], "that ConfigMap is gone for good"
         assert rig.gaps() == {}
 
 

@@ -111,16 +111,28 @@ class VolumeBook:
         return VolumeUse(volume, NodeName(shared_text(item.spec.node_name)))
 
     def resolve(
-        self, name: str, monitors: Mapping[str, tuple[CleanText, ...]], reason: str
+        self,
+        name: str,
+        monitors: Mapping[str, tuple[CleanText, ...]],
+        reason: str,
+        before: NetworkVolume | None = None,
     ) -> None:
-        """Put in the monitors of a Ceph volume; where they were not found, the reason."""
+        """Put in the monitors of a Ceph volume; where they were not found, the reason.
+
+        Args:
+            name: The volume's.
+            monitors: By clusterID.
+            reason: Why one may be missing.
+            before: The volume as it was read last, whose monitors stay where none can be read now.
+        """
         cluster, volume = self.clusters[name], self.volumes[name]
         found = monitors.get(cluster.cluster_id)
         if found:
             self.volumes[name] = replace(volume, servers=found)
         else:
             why = shared_text(f"the monitors of clusterID {cluster.cluster_id}: {reason}")
-            self.volumes[name] = replace(volume, reason=why)
+            servers = before.servers if before is not None else ()
+            self.volumes[name] = replace(volume, servers=servers, reason=why)
 
 
 def inline_volume(pod: CleanText, volume: PodVolume) -> NetworkVolume | None:

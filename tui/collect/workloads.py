@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tui.cluster.workload_kinds import Event, PersistentVolume, VolumeAttachment, WorkloadPod
-from tui.collect.ceph_monitors import read_monitors
+from tui.collect.ceph_monitors import NOT_FOUND, read_monitors
 from tui.collect.cluster_book import ClusterBook, unseen
 from tui.collect.mount_book import MountBook
 from tui.collect.shared import Shared
@@ -65,6 +65,10 @@ class WorkloadReader:
         self._wants = wants
         self._shared = shared
         self._sifter = Sifter(session, shared)
+        self._volumes = VolumeBook()
+        """The last ones that were read: a list that fails later must not empty them."""
+        self._attached: list[VolumeUse] = []
+        """What only attachments told when they were read last."""
 
     async def run(self) -> None:
         """Read for ever."""
@@ -116,22 +120,27 @@ class WorkloadReader:
         if not pods.claims:
             for one in (VOLUMES, ATTACHMENTS):
                 await self._shared.gaps.close(one.key)
-            return VolumeBook(), [], CleanText("")
+            self._volumes, self._attached = VolumeBook(), []
+            return self._volumes, [], CleanText("")
         found = await self._sifter.sift(VOLUMES, PersistentVolume, VolumeBook, VolumeBook.take)
         if isinstance(found, ClusterError):
-            return VolumeBook(), [], found.message
+            uses = [use async for use in in_turns(self._volumes.uses_of(pods.claims))]
+            return self._volumes, [*uses, *self._attached], found.message
         uses = [use async for use in in_turns(found.uses_of(pods.claims))]
         reason = await self._read_attachments(found, uses)
         if found.clusters:
             monitors, why = await read_monitors(self._session, found.clusters.values())
+            before = {} if why is NOT_FOUND else self._volumes.volumes
             async for name in in_turns(found.clusters):
-                found.resolve(name, monitors, why)
+                found.resolve(name, monitors, why, before.get(name))
+        self._volumes = found
         return found, uses, reason
 
     async def _read_attachments(self, volumes: VolumeBook, uses: list[VolumeUse]) -> CleanText:
         """Add what only an attachment tells; return why attachments are not known."""
         if not volumes.has_attachable:
             await self._shared.gaps.close(ATTACHMENTS.key)
+            self._attached = []
             return CleanText("")
         known = {(use.volume, str(use.node_name)) for use in uses}
 
@@ -142,7 +151,13 @@ class WorkloadReader:
 
         found = await self._sifter.sift(ATTACHMENTS, VolumeAttachment, list[VolumeUse], take)
         if isinstance(found, ClusterError):
+            uses.extend(
+                use
+                for use in self._attached
+                if use.volume in volumes.volumes and (use.volume, str(use.node_name)) not in known
+            )
             return found.message
+        self._attached = found
         uses.extend(found)
         return CleanText("")
 
