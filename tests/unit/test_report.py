@@ -13,9 +13,10 @@ from tui.model.names import NodeName
 from tui.model.snapshot import Gap, Snapshot, SourceHealth
 from tui.report.as_json import json_text, projection
 from tui.report.as_junit import junit_text
-from tui.report.as_markdown import escaped, finding_markdown, markdown_text
+from tui.report.as_markdown import markdown_text
 from tui.report.as_table import table_text
 from tui.report.explain import explain_text, list_text
+from tui.report.finding_markdown import finding_markdown, plain
 from tui.report.report import EXIT_CLEAN, EXIT_FINDINGS, EXIT_UNREAD, make_report
 from tui.safety import clean
 
@@ -157,7 +158,7 @@ def test_markdown_holds_proof_and_remedy() -> None:
 def test_hostile_text_is_shown_and_not_obeyed() -> None:
     bad = finding(summary=HOSTILE, node_names=(NodeName(str(clean(HOSTILE))),))
     report = make_report(judged_snapshot(bad))
-    markdown = finding_markdown(bad)
+    markdown = finding_markdown(bad, "prod")
     assert re.search(r"(?<!\\)[<\[]", markdown) is None
     assert "\n# title" not in markdown
     assert "\x1b" not in markdown + table_text(report, 80) + junit_text(report) + json_text(report)
@@ -165,7 +166,7 @@ def test_hostile_text_is_shown_and_not_obeyed() -> None:
 
 
 def test_escaping_keeps_the_text() -> None:
-    assert escaped("a_b*c") == "a\\_b\\*c"
+    assert plain("a_b*c") == "a\\_b\\*c"
 
 
 def test_junit_has_a_case_a_check() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tui.model.findings import Evidence, Finding, FindingSeverity
 from tui.report.as_json import utc
-from tui.report.as_markdown import named
+from tui.report.finding_markdown import named
 from tui.report.report import Report
 
 MARKS = {

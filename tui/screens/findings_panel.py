@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tui.model.findings import Verdict
+from tui.report.finding_markdown import finding_markdown
 from tui.screens import details, wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
 from tui.screens.fault_rows import HEALTHY, fault_rows, healthy_row, keyed_faults
 from tui.screens.finding_lines import unknown_detail, verdict_detail
-from tui.screens.finding_markdown import finding_markdown
 from tui.screens.finding_rows import (
     PANEL_COLUMNS,
     UNKNOWN_FOLD,

@@ -14,13 +14,13 @@ from textual.widget import Widget
 from tui.keymap import Scope
 from tui.model.findings import Finding, FindingSeverity
 from tui.model.names import NodeUid
+from tui.report.finding_markdown import finding_markdown
 from tui.screens import wording
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
 from tui.screens.detail_screen import DetailPanel, DetailSource
 from tui.screens.details import Detail
 from tui.screens.finding_lines import finding_detail, node_verdicts_detail, unknown_detail
-from tui.screens.finding_markdown import finding_markdown
 from tui.screens.finding_rows import (
     NODE_COLUMNS,
     TABLE_COLUMNS,

@@ -23,6 +23,9 @@ FOLLOWS_SECONDS = 3600.0
 """An agent that starts this soon after a write is told as following it."""
 
 _SLACK_SECONDS = 120.0
+_EXPLAINING = (ChangeKind.AGENT, ChangeKind.NODE)
+"""Kinds of a node's own changes that explain harm, best first; a log line is a symptom."""
+
 _READ_AT_START = frozenset(
     {"service-map-drift", "map-pressure", "config-drift", "ipsec-with-kpr", "udp-stale-backends"}
 )
@@ -33,7 +36,7 @@ def decisive(snapshot: Snapshot) -> TimelineEntry | None:
     """Return the change that best explains what is ACTIVE, or None.
 
     First a write of the configuration or a rollout just before the start of a harmed node's agent,
-    then that start itself, then the node's last change before the harm. The text holds no age:
+    then that start itself, then the node's last condition before the harm. The text holds no age:
     `at` has the moment.
     """
     active = [one for one in snapshot.findings if one.severity is FindingSeverity.ACTIVE]
@@ -92,9 +95,9 @@ def _own_change(finding: Finding, facts: NodeFacts, now: float) -> TimelineEntry
         change.entry
         for change in node_changes(facts, now)
         if began - FOLLOWS_SECONDS <= change.at <= began + _SLACK_SECONDS
+        and change.entry.kind in _EXPLAINING
     ]
-    by_kind = {ChangeKind.AGENT: 0, ChangeKind.NODE: 1, ChangeKind.LOG: 2}
-    return min(near, key=lambda one: (by_kind.get(one.kind, 9), -one.at), default=None)
+    return min(near, key=lambda one: (_EXPLAINING.index(one.kind), -one.at), default=None)
 
 
 def started_text(entry: TimelineEntry, writes: Sequence[TimelineEntry]) -> CleanText:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tui.model.findings import Evidence, Finding, Remedy
-from tui.screens import wording
+from tui.report.as_json import utc
 
 NODES_SHOWN = 20
 OBJECTS_SHOWN = 20
@@ -20,29 +20,38 @@ def finding_markdown(finding: Finding, context: str) -> str:
         finding: What is told.
         context: The cluster's name.
     """
-    about = f" {wording.short_map(finding.group)}" if finding.group else ""
+    about = f" {finding.group.removeprefix('cilium_')}" if finding.group else ""
     parts = [
-        f"### {finding.severity.value} {finding.id}{_plain(about)}: {_plain(finding.title)}",
-        _plain(finding.summary),
-        _plain(finding.why),
+        f"### {finding.severity.value} {finding.id}{plain(about)}: {plain(finding.title)}",
+        plain(finding.summary),
+        plain(finding.why),
         _facts(finding, context),
         _proof(finding),
         *_remedy(finding.remedy),
         _listed(
             "Not known",
-            [f"{_plain(piece.what)}: {_plain(piece.how)}" for piece in finding.missing],
+            [f"{plain(piece.what)}: {plain(piece.how)}" for piece in finding.missing],
         ),
-        _listed("References", [_plain(text) for text in finding.references]),
+        _listed("References", [plain(text) for text in finding.references]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _plain(text: str) -> str:
+def named(finding: Finding, most: int = 5) -> str:
+    """Name some nodes of a finding."""
+    names = finding.node_names
+    if not names:
+        return "cluster"
+    more = f" +{len(names) - most}" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def plain(text: str) -> str:
     """Return a text in which nothing of the cluster reads as markup."""
     return _SPECIAL.sub(r"\\\1", text.replace("\n", " "))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Return a text as code; the fence is longer than any run of backticks in it."""
     runs = re.findall(r"`+", text)
     fence = "`" * (max(map(len, runs), default=0) + 1)
@@ -52,19 +61,18 @@ def _code(text: str) -> str:
 
 
 def _facts(finding: Finding, context: str) -> str:
-    lines = [f"- cluster: {_plain(context or 'unknown')}"]
+    lines = [f"- cluster: {plain(context or 'unknown')}"]
     if finding.nodes:
-        names = wording.listed(list(finding.node_names), NODES_SHOWN)
-        lines.append(f"- nodes ({wording.count(len(finding.nodes))}): {_plain(names)}")
+        lines.append(f"- nodes ({len(finding.nodes):,}): {plain(named(finding, NODES_SHOWN))}")
     if finding.objects:
         shown = [f"{item} {item.detail}".strip() for item in finding.objects[:OBJECTS_SHOWN]]
         more = max(finding.objects_total, len(finding.objects)) - len(shown)
         tail = f" +{more}" if more > 0 else ""
-        lines.append(f"- objects: {_plain(', '.join(shown))}{tail}")
+        lines.append(f"- objects: {plain(', '.join(shown))}{tail}")
     if finding.first_seen is not None:
-        lines.append(f"- first seen: {wording.utc_stamp(finding.first_seen)}")
+        lines.append(f"- first seen: {utc(finding.first_seen)}")
     if finding.last_seen is not None:
-        lines.append(f"- last seen: {wording.utc_stamp(finding.last_seen)}")
+        lines.append(f"- last seen: {utc(finding.last_seen)}")
     return "\n".join(lines)
 
 
@@ -74,28 +82,28 @@ def _proof(finding: Finding) -> str:
 
 def _piece(piece: Evidence) -> str:
     where = piece.node_name or "cluster"
-    when = f"{wording.utc_stamp(piece.at)}, " if piece.at is not None else ""
-    source = f" ({_code(piece.source)})" if piece.source else ""
-    return f"{when}{_plain(where)}: {_plain(piece.text)}{source}"
+    when = f"{utc(piece.at)}, " if piece.at is not None else ""
+    source = f" ({code(piece.source)})" if piece.source else ""
+    return f"{when}{plain(where)}: {plain(piece.text)}{source}"
 
 
 def _remedy(remedy: Remedy) -> list[str]:
     settings = [
-        f"{_code(f'{setting.key}={setting.value}')}"
-        + (f", Helm {_code(setting.helm)}" if setting.helm else "")
+        f"{code(f'{setting.key}={setting.value}')}"
+        + (f", Helm {code(setting.helm)}" if setting.helm else "")
         for setting in remedy.settings
     ]
     words = {True: "needed", False: "not needed", None: "depends on the step"}
     has_steps = bool(remedy.now or remedy.lasting or settings)
     costs = [f"restart: {words[remedy.needs_restart]}"] if has_steps else []
     if remedy.interrupts:
-        costs.append(f"interrupts: {_plain(remedy.interrupts)}")
-    test = f"Effect on traffic not tested; this tests it: {_code(remedy.test)}"
+        costs.append(f"interrupts: {plain(remedy.interrupts)}")
+    test = f"Effect on traffic not tested; this tests it: {code(remedy.test)}"
     return [
-        _listed("Now", [_plain(step) for step in remedy.now], is_numbered=True),
-        _listed("Then", [_plain(step) for step in remedy.lasting], is_numbered=True),
+        _listed("Now", [plain(step) for step in remedy.now], is_numbered=True),
+        _listed("Then", [plain(step) for step in remedy.lasting], is_numbered=True),
         _listed("Settings", settings),
-        _listed("Commands", [_code(command) for command in remedy.commands]),
+        _listed("Commands", [code(command) for command in remedy.commands]),
         _listed("Cost", costs),
         test if remedy.test else "",
     ]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tests.ui.finding_samples import ACTIVE
 from tests.unit.test_screens_findings import finding
+from tui.report.finding_markdown import finding_markdown
 from tui.safety import clean
-from tui.screens.finding_markdown import finding_markdown
 
 
 def test_markdown_holds_verdict_proof_and_way_out() -> None:
@@ -16,7 +16,7 @@ def test_markdown_holds_verdict_proof_and_way_out() -> None:
     for wanted in (
         "- cluster: prod-eu-1",
         "- nodes (1): node-3",
-        "1. 2026-11-22 14:02:09 UTC, node-3: count of cilium\\_lb4\\_backends\\_v2: 64 of 64",
+        "1. 2026-11-22T14:02:09Z, node-3: count of cilium\\_lb4\\_backends\\_v2: 64 of 64",
         "- `bpf-lb-map-max=256`, Helm `bpf.lbMapMax=256`",
         "- restart: needed",
         "Effect on traffic not tested",
