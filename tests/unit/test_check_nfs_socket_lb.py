@@ -190,26 +190,27 @@ def test_only_servers_behind_a_service_are_hurt(
     ("server", "volumes", "expected"),
     [
         (NfsServer(VIP, 2049, 2, clean(VIP)), (), ARMED),
-        (NfsServer(BACKEND, 2049, 2, clean(VIP)), (), ACTIVE),
-        (NfsServer(BACKEND, 2049, 2, clean("nfs.storage.svc")), (), ACTIVE),
+        # The kernel prints an address as it was at the mount: no trace of what came after.
+        (NfsServer(BACKEND, 2049, 2, clean(VIP)), (), ARMED),
+        (NfsServer(BACKEND, 2049, 2, clean("nfs.storage.svc")), (), ARMED),
         # An address that the Service had once: another trouble than this one.
         (NfsServer("10.0.9.1", 2049, 2, clean("nfs.storage.svc")), (), LATENT),
-        (NfsServer(BACKEND, 2049, 2), (volume(),), ACTIVE),
+        (NfsServer(BACKEND, 2049, 2), (volume(),), ARMED),
         (NfsServer(BACKEND, 2049, 2, clean(BACKEND)), (), LATENT),
         (NfsServer(BACKEND, 2049, 2), (volume(BACKEND),), LATENT),
         (NfsServer("192.0.2.10", 2049, 2, clean("filer.example.com")), (), LATENT),
     ],
 )
-def test_the_hosts_own_clients_show_the_trace(
+def test_the_hosts_own_clients_show_what_is_mounted(
     server: NfsServer, volumes: tuple[NetworkVolume, ...], expected: FindingSeverity
 ) -> None:
     assert severity(CHECK, node(held=clients(server)), cluster(*volumes)) is expected
 
 
-@pytest.mark.parametrize("kernel", [BAD, "5.15.0-1063-aws", ""])
-def test_an_overwritten_address_proves_it_on_any_kernel_without_the_fix(kernel: str) -> None:
+@pytest.mark.parametrize("kernel", ["5.15.0-1063-aws", ""])
+def test_a_backends_address_proves_nothing_of_the_kernel(kernel: str) -> None:
     held = clients(NfsServer(BACKEND, 2049, 2, clean(VIP)))
-    assert severity(CHECK, node(kernel, held), cluster()) is ACTIVE
+    assert severity(CHECK, node(kernel, held), cluster()) is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -235,16 +236,18 @@ def test_a_client_that_still_connects_to_a_backend_that_is_gone(
         assert severity(CHECK, node("5.15.0-1063-aws", held), cluster()) is UNKNOWN
 
 
-def test_a_transport_to_a_backend_of_the_volumes_service_is_the_trace() -> None:
+def test_a_transport_to_a_backend_of_the_volumes_service_is_told() -> None:
     held = clients(sunrpc_addresses=(BACKEND, "192.0.2.1"))
-    assert severity(CHECK, node(held=held), cluster(volume())) is ACTIVE
+    (verdict,) = judged(CHECK, node(held=held), cluster(volume()))
+    assert verdict.severity is ARMED
+    assert f"sunrpc transport to {BACKEND}" in verdict.evidence[0].text
     assert severity(CHECK, node(held=held), cluster()) is LATENT
 
 
 def test_smb_servers_of_the_host() -> None:
     assert severity(CHECK, node(held=clients(smb_servers=(clean(VIP),))), cluster()) is ARMED
     held = clients(smb_servers=(clean(BACKEND),))
-    assert severity(CHECK, node(held=held), cluster(volume(kind=VolumeKind.SMB))) is ACTIVE
+    assert severity(CHECK, node(held=held), cluster(volume(kind=VolumeKind.SMB))) is ARMED
     assert severity(CHECK, node(held=held), cluster()) is LATENT
 
 
@@ -254,6 +257,14 @@ def test_smb_servers_of_the_host() -> None:
         ('MountVolume.SetUp failed for volume "pv-1" : mount failed: exit status 32', ACTIVE),
         ("Unable to attach or mount volumes: unmounted volumes=[data]: timed out", ACTIVE),
         ('MountVolume.SetUp failed for volume "certs" : secret "certs" not found', ARMED),
+        # The server answers, or was never asked: no fault of its address.
+        ('failed for volume "pv-1" : mount.nfs: access denied by server', ARMED),
+        (
+            'failed for volume "pv-1" : mount.nfs: mounting 10.96.7.7:/x failed, reason given by'
+            " server: No such file or directory",
+            ARMED,
+        ),
+        ('failed for volume "pv-1" : wrong fs type, bad option, bad superblock', ARMED),
     ],
 )
 def test_failed_mounts_of_such_a_volume_are_harm(message: str, expected: FindingSeverity) -> None:
@@ -272,6 +283,16 @@ def test_a_timeout_is_not_blamed_where_another_volume_of_the_pod_fails() -> None
         failure("Unable to attach or mount volumes: unmounted volumes=[certs]: timed out"),
     )
     assert severity(CHECK, node(), cluster(volume(), mount_failures=known(events))) is ARMED
+
+
+def test_a_service_without_backends_is_another_trouble() -> None:
+    gone = (service(backends=()),)
+    events = known((failure('MountVolume.SetUp failed for volume "pv-1" : timed out'),))
+    line = clean(f"nfs: server {VIP} not responding, still trying")
+    facts = node(held=clients(kernel_log=(line,)))
+    held = cluster(volume(), services=gone, mount_failures=events)
+    assert severity(CHECK, facts, held) is ARMED
+    assert severity(CHECK, facts, cluster(volume(), mount_failures=events)) is ACTIVE
 
 
 @pytest.mark.parametrize(
@@ -310,17 +331,19 @@ def test_a_backend_without_a_name_is_unknown_where_volumes_are_denied() -> None:
 
 
 def test_a_person_is_told_all_that_is_needed() -> None:
-    held = clients(NfsServer(BACKEND, 2049, 2, clean(VIP)))
+    gone = StoragePeer("10.0.9.1", 2049, is_established=False)
+    held = clients(NfsServer(VIP, 2049, 2, clean(VIP)), storage_peers=(gone,))
     (verdict,) = judged(CHECK, node(held=held), cluster(volume()))
+    assert verdict.severity is ACTIVE
     assert {str(one) for one in verdict.objects} == {
         "PersistentVolume pv-1",
         "Service storage/nfs",
     }
     texts = " | ".join(piece.text for piece in verdict.evidence)
-    assert f"{VIP} at {BACKEND}:2049" in texts
-    assert "Service storage/nfs" in texts
+    assert "still connects to 10.0.9.1:2049, no backend of storage/nfs any more" in texts
+    assert f"{VIP} at {VIP}:2049, 2 uses = Service storage/nfs" in texts
     assert f"kernel {BAD} lacks the fix for NFS" in texts
-    assert verdict.evidence[0].source == "cat /proc/fs/nfsfs/servers"
+    assert verdict.evidence[0].source == "cat /proc/net/tcp /proc/net/tcp6"
     assert verdict.evidence[0].at is not None
     remedy = verdict.remedy
     assert "umount -f -l" in remedy.now[0]

@@ -99,12 +99,18 @@ def test_transports_are_addresses_and_no_paths() -> None:
     assert found.sunrpc_addresses == ("10.96.0.9", "fd00::9")
 
 
-def test_connections_are_those_of_the_kernel() -> None:
-    row = "1: 0A00000A:0385 1F00400A:01BD 01 0:0 00:0 0 0 0 {inode} 2 0 20\n"
-    rows = "# tcp read\n" + row.format(inode=0) * 2 + row.format(inode=71) + "1: x y 01\n"
+def test_connections_are_those_of_root_that_stand_or_ask_again() -> None:
+    row = "1: 0A00000A:0385 {to}00400A:01BD {state} 0:0 00:0 {again} {uid} 0 4711 2 0 20\n"
+    rows = "# tcp read\n" + row.format(to="1F", state="01", again="00000000", uid=0) * 2
+    rows += row.format(to="20", state="01", again="00000000", uid=1000) + "1: x y 01\n"
+    # A first packet that may still be answered, and one that was sent again.
+    rows += row.format(to="21", state="02", again="00000000", uid=0)
+    rows += row.format(to="22", state="02", again="00000003", uid=0)
     found = clients(IDLE.replace("# rbd", rows + "# rbd"))
-    (peer,) = found.storage_peers or ()
-    assert (peer.address, peer.port, peer.is_established) == ("10.64.0.31", 445, True)
+    assert [(one.address, one.port, one.is_established) for one in found.storage_peers or ()] == [
+        ("10.64.0.31", 445, True),
+        ("10.64.0.34", 445, False),
+    ]
     assert clients(IDLE).storage_peers is None
 
 

@@ -48,18 +48,19 @@ def _judge(view: NodeView) -> Iterator[Verdict]:
 
 def _judged(view: NodeView, found: StorageClients, is_on: bool | None) -> Verdict:
     release = view.facts.node.kernel_release
-    evidence = (*found.stuck, *found.symptoms, *found.behind, *_volumes(view, found))
+    evidence = (*found.symptoms, *found.behind, *_volumes(view, found))
     kernel = _kernel_evidence(view, found.fixes)
     is_certain = is_on is True and found.is_fixed is False
-    if found.stuck or (found.symptoms and is_certain):
+    if found.symptoms and is_certain:
         return view.verdict(
             _ID,
             FindingSeverity.ACTIVE,
-            _active_summary(found),
+            f"mounts from Services hang ({counted(len(found.symptoms), 'sign')}): kernel {release}"
+            " lets socket load balancing overwrite the server's address",
             evidence=(*evidence, kernel),
             objects=found.objects,
             remedy=_remedy(view),
-            harm=len(found.stuck) + len(found.symptoms),
+            harm=len(found.symptoms),
         )
     count = max(len(found.volumes), len(found.behind), bool(found.symptoms))
     if count and is_certain:
@@ -100,18 +101,6 @@ def _unused(view: NodeView, found: StorageClients, kernel: Evidence) -> Verdict:
         lacks = "lacks" if found.fixes.for_nfs is False else "may lack"
         summary = f"kernel {release} {lacks} the fix, but nothing is mounted from a Service{others}"
     return view.verdict(_ID, FindingSeverity.LATENT, summary, evidence=(kernel,))
-
-
-def _active_summary(found: StorageClients) -> str:
-    if found.stuck:
-        return (
-            f"the address of {counted(len(found.stuck), 'server')} was overwritten with a"
-            " backend's: mounts hang when that pod goes"
-        )
-    return (
-        f"mounts from Services fail ({counted(len(found.symptoms), 'sign')}) on a kernel that lets"
-        " socket load balancing overwrite the server's address"
-    )
 
 
 def _missing_gates(
@@ -180,9 +169,9 @@ ABOUT = About(
     ),
     proof=(
         CleanText("the client connects to a pod that is gone: /proc/net/tcp, ports 2049 and 445"),
-        CleanText("/proc/fs/nfsfs/servers: a backend's address where the mount names a Service"),
+        CleanText("`nfs: server ... not responding`, and FailedMount events without a refusal"),
         CleanText("volumes in use whose server is a Service, and a kernel without the commits"),
-        CleanText("FailedMount events and `nfs: server ... not responding` for them"),
+        CleanText("/proc/fs/nfsfs/servers: a Service's address; it stays as it was at the mount"),
     ),
     releases=CleanText(
         "A kernel bug under every Cilium release. NFS over TCP is fixed in 6.6, 6.5.3, 6.4.16,"

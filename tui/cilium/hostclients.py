@@ -171,17 +171,25 @@ def _smb_servers(
 
 
 def _storage_peers(section: _Section) -> tuple[StoragePeer, ...] | None:
-    """Read rows of /proc/net/tcp; sockets of the kernel have no inode, those of programs have."""
+    """Read rows of /proc/net/tcp: state 01 is established, 02 still connects.
+
+    Sockets of the kernel's clients look like those of programs, inode and all
+    (`xs_create_sock` in net/sunrpc/xprtsock.c), but are root's. A connection whose first packet
+    may still be answered is none yet: kubelet's TCP probes look so for a moment.
+    """
     if not section.is_read:
         return None
     peers = []
     for line in section.lines:
         words = line.decode("ascii", "replace").split()
-        if len(words) < 10 or words[9] != "0":
+        if len(words) < 10 or words[7] != "0":
+            continue
+        is_established = words[3] == "01"
+        if not (is_established or words[6].strip("0")):
             continue
         digits, _, port = words[2].partition(":")
         if _HEX_ADDRESS.fullmatch(digits) and _HEX_PORT.fullmatch(port):
-            peers.append(StoragePeer(address_of(digits), int(port, 16), words[3] == "01"))
+            peers.append(StoragePeer(address_of(digits), int(port, 16), is_established))
     return tuple(dict.fromkeys(peers))[:_MOST_SERVERS]
 
 

@@ -28,6 +28,20 @@ _SMB = "cat /proc/fs/cifs/DebugData"
 _SUNRPC = "cat /sys/kernel/sunrpc/xprt-switches/*/xprt-*/dstaddr"
 _PEERS = "cat /proc/net/tcp /proc/net/tcp6"
 _WORDS = ("nfs", "cifs", "smb")
+_REFUSALS = (
+    "access denied",
+    "permission denied",
+    "operation not permitted",
+    "no such file",
+    "bad option",
+    "helper program",
+    "not supported",
+    "connection refused",
+    "failed to resolve",
+    "could not resolve",
+    "wrong fs type",
+)
+"""What mount.nfs and mount.cifs say where a server answers, or nothing was asked."""
 
 
 @dataclass(slots=True)
@@ -38,10 +52,9 @@ class StorageClients:
     volumes: list[UsedVolume] = field(default_factory=list)
     """Those whose server is a Service."""
     behind: list[Evidence] = field(default_factory=list)
-    """Servers that the host holds by a Service's address."""
-    stuck: list[Evidence] = field(default_factory=list)
-    """Servers whose stored address was rewritten: the bug's own trace."""
+    """Servers that the host holds by a Service's address, or that a Service's name led to."""
     symptoms: list[Evidence] = field(default_factory=list)
+    """Clients that hang: the harm itself."""
     external: int = 0
     missing: list[MissingEvidence] = field(default_factory=list)
     kinds: set[VolumeKind] = field(default_factory=set)
@@ -92,13 +105,20 @@ def storage_clients(view: NodeView, fixes: SocketFixes) -> StorageClients:
     if VolumeKind.SMB in kinds:
         _read_smb(view, found)
     _read_peers(view, found, {str(server) for one in used for server in one.volume.servers})
-    failures = mount_failures(view, found.volumes, _WORDS)
-    found.symptoms.extend(failure_evidence(view, failures))
+    served = [used for used in found.volumes if any(one.backends for one in used.services)]
+    hanging = (one for one in mount_failures(view, served, _WORDS) if _is_hanging(one.message))
+    found.symptoms.extend(failure_evidence(view, hanging))
     if view.cluster.facts.services.value is None and (used or _has_clients(view) is not False):
         found.missing.append(missing_services(view))
     if _has_clients(view) is None:
         found.missing.extend(missing_volumes(view))
     return found
+
+
+def _is_hanging(message: str) -> bool:
+    """Tell whether a mount failed for no reason of its own: a refusal is none of this bug."""
+    told = message.lower()
+    return not any(reason in told for reason in _REFUSALS)
 
 
 def _has_clients(view: NodeView) -> bool | None:
@@ -127,7 +147,7 @@ def _read_nfs(view: NodeView, found: StorageClients, used: list[UsedVolume]) -> 
         service = _rewritten_from(found, address, VolumeKind.NFS)
         if service is not None:
             text = f"sunrpc transport to {address}, a backend of Service {service.name}"
-            found.stuck.append(host_fact(view, text, _SUNRPC))
+            found.behind.append(host_fact(view, text, _SUNRPC))
 
 
 def _read_server(
@@ -152,9 +172,9 @@ def _read_server(
         found.external += 1
         return
     found.note(VolumeKind.NFS, origin)
-    addresses = ", ".join(origin.cluster_ips)
-    told = f"NFS {text}, but Service {origin.name} is {addresses}: the address was overwritten"
-    found.stuck.append(host_fact(view, told, _SERVERS))
+    # Printed as it was at the mount (`xs_format_peer_addresses`): no trace of the bug by itself.
+    told = f"NFS {text}, a backend of Service {origin.name} that the mount names"
+    found.behind.append(host_fact(view, told, _SERVERS))
 
 
 def _rewritten_from(found: StorageClients, address: str, kind: VolumeKind) -> Service | None:
@@ -202,8 +222,9 @@ def _read_smb(view: NodeView, found: StorageClients) -> None:
         if origin is None:
             found.external += 1
             continue
-        text = f"SMB {server}, a backend of Service {origin.name}: the address was overwritten"
-        found.stuck.append(host_fact(view, text, _SMB))
+        text = f"SMB {server}, a backend of Service {origin.name} that the volume names"
+        found.behind.append(host_fact(view, text, _SMB))
+        found.note(VolumeKind.SMB, origin)
 
 
 def _read_kernel_log(view: NodeView, found: StorageClients) -> None:
@@ -213,5 +234,7 @@ def _read_kernel_log(view: NodeView, found: StorageClients) -> None:
         server = rest.partition(" ")[0]
         service = view.cluster.service_of_host(server) if server else None
         if service is not None and is_translated(service):
-            found.symptoms.append(host_fact(view, line, "dmesg"))
             found.note(VolumeKind.NFS, service)
+            # Without a backend the server is gone, whatever the kernel does.
+            if service.backends:
+                found.symptoms.append(host_fact(view, line, "dmesg"))

@@ -169,24 +169,27 @@ def udp_table(peers: Iterable[SimUdpPeer], namespace: str, family: int) -> str:
 
 
 def _tcp_table(host: SimHost, family: int) -> str:
-    """Return /proc/net/tcp or tcp6: a program's listener, then the kernel's connections."""
+    """Return /proc/net/tcp or tcp6: a program's listener, then the kernel's connections.
+
+    One that still connects has sent its first packet again, five times by now.
+    """
     nobody = "0" * (8 if family == 4 else 32)
-    rows = [(f"{nobody}:0016", f"{nobody}:0000", "0A", 21_034)]
+    rows = [(f"{nobody}:0016", f"{nobody}:0000", "0A", 0)]
     rows += [
         (
             f"{nobody}:{900 + number:04X}",
             f"{_hex_address(peer.address, family)}:{peer.port:04X}",
             "01" if peer.is_established else "02",
-            0,
+            0 if peer.is_established else 5,
         )
         for number, peer in enumerate(host.storage_peers)
         if (":" in peer.address) == (family == 6)
     ]
     title = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
     return f"{title}  timeout inode\n" + "".join(
-        f"{slot:4d}: {local} {remote} {state} 00000000:00000000 00:00000000 00000000     0"
-        f"        0 {inode} 1 0000000000000000 20 4 30 10 -1\n"
-        for slot, (local, remote, state, inode) in enumerate(rows)
+        f"{slot:4d}: {local} {remote} {state} 00000000:00000000 00:00000000 {sent_again:08X}     0"
+        f"        0 {21_034 + slot} 1 0000000000000000 20 4 30 10 -1\n"
+        for slot, (local, remote, state, sent_again) in enumerate(rows)
     )
 
 
