@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from tui.cilium.servicespec import EndpointSliceSpec
@@ -29,6 +30,18 @@ Slices = TypeVar("Slices", bound=kinds.KubeObject)
 CONFIG_MAP = "cilium-config"
 
 
+_PARTS = attrgetter(*(part.name for part in fields(ClusterFacts)))
+
+
+def _is_news(before: object, now: object) -> bool:
+    """Tell parts apart; values that were read are not compared, but when that was."""
+    if before is now:
+        return False
+    if isinstance(before, Reading) and isinstance(now, Reading) and before.value is now.value:
+        return (before.state, before.reason, before.origin) != (now.state, now.reason, now.origin)
+    return True
+
+
 class ClusterBook:
     """Collects changes, and tells of them together."""
 
@@ -38,8 +51,12 @@ class ClusterBook:
         self._told: ClusterFacts | None = None
 
     def change(self, facts: ClusterFacts) -> None:
-        """Replace the facts; they are told with the next `tell`."""
-        self.facts = facts
+        """Replace the facts; they are told with the next `tell`, unless they say what is known.
+
+        A watch that fails again says so again, and every change has all nodes judged anew.
+        """
+        if any(map(_is_news, _PARTS(self.facts), _PARTS(facts))):
+            self.facts = facts
 
     async def tell(self) -> None:
         """Hand on the facts if they changed."""

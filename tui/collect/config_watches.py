@@ -146,7 +146,8 @@ class NodeConfigWatch:
         if path is None:
             await self._stop()
             await self._shared.gaps.close(NODE_CONFIGS_GAP)
-            await node_config_keeper(self._book, NO_NODE_CONFIGS).regain()
+            if self._path is not None or not self._book.facts.node_configs.is_known:
+                await node_config_keeper(self._book, NO_NODE_CONFIGS).regain()
         elif path != self._path:
             await self._stop()
             self._task = asyncio.create_task(self._follow(path), name="watch ciliumnodeconfigs")
@@ -172,3 +173,6 @@ class NodeConfigWatch:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        # Nobody else takes back what a watch said that is given up.
+        self._shared.contact.lost.pop(NODE_CONFIGS_GAP, None)
+        self._shared.contact.refused.discard(NODE_CONFIGS_GAP)
