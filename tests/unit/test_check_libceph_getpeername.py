@@ -165,6 +165,12 @@ def test_failed_mounts_of_ceph_volumes_are_harm(message: str, expected: FindingS
     [
         (WRONG_PEER, ACTIVE),
         ("libceph: mon0 (1)10.96.1.1:6789 wrong peer at address", ACTIVE),
+        ("libceph: wrong peer, want (1)10.0.0.72:30243/0, got (1)10.102.4.224:6789/0", ACTIVE),
+        ("libceph: wrong peer, want (1)[fd00::7]:6789/0, got (1)[fd00::1:1]:6789/0", ACTIVE),
+        # An OSD that restarted: its address is the same, its nonce is not.
+        ("libceph: wrong peer, want (1)10.0.1.9:6801/2314, got (1)10.0.1.9:6801/9876", LATENT),
+        ("libceph: osd3 (1)10.0.1.9:6801 wrong peer at address", LATENT),
+        ("libceph: wrong peer, want", LATENT),
         ("nfs: server 10.96.1.1 not responding", LATENT),
     ],
 )
@@ -229,9 +235,26 @@ def test_a_person_is_told_all_that_is_needed() -> None:
         "kubeProxyReplacement=false",
         "socketLB.enabled=false",
     ]
-    assert remedy.commands
+    assert not any("helm" in one or "rollout" in one for one in remedy.commands)
+    assert remedy.commands[0].startswith("kubectl drain node-1")
     assert remedy.interrupts
     assert remedy.test
+
+
+@pytest.mark.parametrize(
+    ("release", "keys", "value"),
+    [
+        ("1.11.7", ["kube-proxy-replacement", "enable-host-reachable-services"], "disabled"),
+        ("1.12.0", ["kube-proxy-replacement", "bpf-lb-sock"], "disabled"),
+        ("1.13.18", ["kube-proxy-replacement", "bpf-lb-sock"], "disabled"),
+        ("1.14.0", ["kube-proxy-replacement", "bpf-lb-sock"], "false"),
+    ],
+)
+def test_the_settings_are_legal_in_the_release(release: str, keys: list[str], value: str) -> None:
+    facts = node_facts(release, OLD, features=(feature("getpeername-hook", FeatureState.NO),))
+    (verdict,) = judged(CHECK, facts, cluster(volume(VIP)))
+    assert [one.key for one in verdict.remedy.settings] == keys
+    assert verdict.remedy.settings[0].value == value
 
 
 def test_the_missing_hook_list_is_asked_for_by_its_command() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted
@@ -19,7 +21,7 @@ from tui.checks.proof.volumes import (
     mount_failures,
     used_volumes,
 )
-from tui.checks.remedies.commands import drain, helm_set, restart_agents
+from tui.checks.remedies.commands import drain
 from tui.checks.view import NodeView
 from tui.cilium.kernelreleases import has_feature_of
 from tui.model.features import FeatureState, Proof
@@ -40,6 +42,8 @@ _ID = "libceph-getpeername"
 _FEATURE = "getpeername-hook"
 _KINDS = frozenset({VolumeKind.RBD, VolumeKind.CEPHFS})
 _WORDS = ("ceph", "rbd")
+_WRONG_PEER = re.compile(r"wrong peer, want (\S+), got (\S+)")
+_WRONG_MONITOR = re.compile(r"libceph: mon\d+ .*wrong peer at address")
 _CGROUP = "bpftool cgroup tree /run/cilium/cgroupv2"
 
 
@@ -134,9 +138,29 @@ def _read_host(view: NodeView, found: _Ceph) -> None:
         *(f"module {name} in use {uses[name]}×" for name in ("rbd", "ceph") if uses.get(name)),
     ]
     found.in_kernel = ", ".join(filter(None, parts))
-    found.wrong_peers = [
-        line for line in clients.kernel_log or () if "libceph" in line and "wrong peer" in line
-    ]
+    found.wrong_peers = [line for line in clients.kernel_log or () if _is_wrong_peer(line)]
+
+
+def _is_wrong_peer(line: str) -> bool:
+    """Tell whether libceph found another address than it asked for (`process_banner`).
+
+    After an OSD's restart it is the same address with another nonce: that is Ceph's daily life.
+    """
+    told = _WRONG_PEER.search(line) if "libceph" in line else None
+    if told is None:
+        return bool(_WRONG_MONITOR.search(line))
+    return _address(told.group(1)) != _address(told.group(2))
+
+
+def _address(text: str) -> str:
+    """Return the address in `(1)10.0.1.7:6789/0` or `(1)[fd00::1]:6789/0`."""
+    host = text.partition(")")[2] or text
+    host = host.rpartition("/")[0] or host
+    host = (host.rpartition(":")[0] or host).strip("[]")
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host
 
 
 def _has_no_client(view: NodeView) -> bool | None:
@@ -240,6 +264,17 @@ _SETTINGS = (
     ConfigSetting("kube-proxy-replacement", CleanText("false"), "kubeProxyReplacement=false"),
     ConfigSetting("bpf-lb-sock", CleanText("false"), "socketLB.enabled=false"),
 )
+_SETTINGS_1_12 = (
+    ConfigSetting("kube-proxy-replacement", CleanText("disabled"), "kubeProxyReplacement=disabled"),
+    ConfigSetting("bpf-lb-sock", CleanText("false"), "socketLB.enabled=false"),
+)
+"""Of 1.12 and 1.13, where `false` is no legal value."""
+_SETTINGS_1_11 = (
+    _SETTINGS_1_12[0],
+    ConfigSetting(
+        "enable-host-reachable-services", CleanText("false"), "hostServices.enabled=false"
+    ),
+)
 _INTERRUPTS = CleanText(
     "a new kernel: the node's pods. Without socket load balancing: agents restart, and every"
     " Service needs kube-proxy first"
@@ -251,15 +286,22 @@ def _remedy(view: NodeView) -> Remedy:
     return Remedy(
         now=_NOW,
         lasting=_LASTING,
-        settings=_SETTINGS,
+        settings=_settings(view),
+        # No command for the settings: without kube-proxy they would take every Service away.
         commands=(
             drain(view),
-            helm_set(view, "kubeProxyReplacement=false", "socketLB.enabled=false"),
-            restart_agents(view),
+            clean(f"kubectl uncordon {view.name}"),
+            CleanText("kubectl -n kube-system get daemonset kube-proxy"),
         ),
         interrupts=_INTERRUPTS,
         test=_TEST,
     )
+
+
+def _settings(view: NodeView) -> tuple[ConfigSetting, ...]:
+    if view.release is None or view.release.at_least(1, 14):
+        return _SETTINGS
+    return _SETTINGS_1_12 if view.release.at_least(1, 12) else _SETTINGS_1_11
 
 
 ABOUT = About(
@@ -273,7 +315,7 @@ ABOUT = About(
         " Service's, takes it for a wrong peer and hangs up. RBD and CephFS mounts then fail."
     ),
     proof=(
-        CleanText("the kernel's log: libceph: wrong peer, want ..., got ..."),
+        CleanText("the kernel's log: libceph: wrong peer, want ..., got another address"),
         CleanText("FailedMount events of pods with RBD or CephFS volumes"),
         CleanText(
             "getpeername4 and getpeername6 in `bpftool cgroup tree`, else the kernel release"
