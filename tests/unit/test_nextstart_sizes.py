@@ -204,6 +204,7 @@ def test_the_words_of_kube_proxy_replacement_by_release(
         ("1.13.0", {"kube-proxy-replacement": "partial"}, False),
         ("1.13.0", {"kube-proxy-replacement": "partial", "enable-node-port": "true"}, True),
         ("1.14.0", {"kube-proxy-replacement": "false", "enable-node-port": "true"}, True),
+        ("1.13.0", {"kube-proxy-replacement": "disabled", "enable-node-port": "true"}, False),
     ],
 )
 def test_ipsec_and_node_port_exclude_each_other_up_to_1_15(

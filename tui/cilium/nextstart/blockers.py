@@ -68,6 +68,7 @@ def blockers(
     for reason in (
         *_replacement_mode(asked),
         *_ipsec(asked),
+        *_masquerading(asked),
         *_dispatch(asked),
         *_sizes(asked),
         *_nat(asked, sizing),
@@ -111,12 +112,36 @@ def _ipsec(asked: _Asked) -> Iterator[str]:
     if asked.at_least(1, 16) is not False:
         return
     mode = asked.text("kube-proxy-replacement")
-    is_node_port = mode in ("partial", "false", "disabled", "") and asked.is_on("enable-node-port")
+    # `disabled` switches NodePort off before this is looked at.
+    is_node_port = mode in ("partial", "false", "") and asked.is_on("enable-node-port")
     if mode in _ON or is_node_port:
         what = "kube-proxy-replacement" if mode in _ON else "enable-node-port"
         yield (
             f"{asked.where('enable-ipsec')} with {asked.where(what)}: {asked.release} ends with"
             " `IPSec cannot be used with BPF NodePort` (allowed from 1.16)"
+        )
+
+
+def _masquerading(asked: _Asked) -> Iterator[str]:
+    """Masquerading in BPF needs BPF NodePort: an error of daemon/cmd/daemon.go of 1.15 to 1.17.
+
+    Older agents fall back to iptables; from 1.18 on the check is gone.
+    """
+    if not asked.is_on("enable-bpf-masquerade") or asked.text("kube-proxy-replacement") in _ON:
+        return
+    if asked.at_least(1, 15) is not True or asked.at_least(1, 18) is not False:
+        return
+    if asked.is_on("enable-node-port") or asked.is_on("enable-envoy-config"):
+        return
+    families = [
+        asked.text(f"enable-ipv{family}-masquerade") != "false"
+        and asked.text(f"enable-ipv{family}") != "false"
+        for family in (4, 6)
+    ]
+    if any(families):
+        yield (
+            f"{asked.where('enable-bpf-masquerade')} without kube-proxy-replacement:"
+            f" {asked.release} ends with `BPF masquerade requires NodePort`"
         )
 
 

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from tui.cilium.nextstart.images import Images
 from tui.cilium.nextstart.layers import Planned
-from tui.cilium.nextstart.options import DEFAULTED, WATCHED, default_of, folded, spellings
+from tui.cilium.nextstart.options import (
+    DEFAULTED,
+    WATCHED,
+    default_of,
+    folded,
+    spellings,
+    why_overruled,
+)
 from tui.cilium.nextstart.options import why_unsteady as why_unsteady_option
 from tui.cilium.nextstart.sizes import SIZE_OPTIONS
 from tui.model.agent import EffectiveConfig
@@ -127,6 +134,7 @@ def pending_keys(
         if not is_other or "$(" in wanted:
             continue
         why = why_unsteady_option(option, wanted, images.running_release, node.kernel_release)
+        why = why or why_overruled(option, planned.value)
         if why is not None:
             if option in WATCHED:
                 unknown.append(clean(f"{option}: runs {now}, to be {wanted}: {why}", 300))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tui.cilium.config import SPELLINGS
@@ -79,7 +79,9 @@ CHANGED_BY_AGENT = frozenset(
         "enable-host-port",
         "enable-host-reachable-services",
         "enable-identity-mark",
+        "enable-ipv4-big-tcp",
         "enable-ipv4-fragment-tracking",
+        "enable-ipv6-big-tcp",
         "enable-ipv6-fragment-tracking",
         "enable-ipv6-masquerade",
         "enable-ipv6-ndp",
@@ -144,6 +146,8 @@ WATCHED = frozenset(
 """Options worth a word where they can't be compared; sizes are told by their maps."""
 
 _OFF_BY_DEFAULT = ("bpf-lb-sock-hostns-only", "enable-ipsec", "enable-sctp", "enable-wireguard")
+_WITHOUT_SOCKET_LB = ("partial", "false", "disabled", "0", "f")
+"""Modes of kube-proxy replacement that leave socket-LB to its own key."""
 _LOOKS_PRIVATE = re.compile(r"[^a-z0-9]")
 
 
@@ -184,8 +188,32 @@ def why_unsteady(option: str, wanted: str, release: Release | None, kernel: str)
         and has_feature_of(parse_kernel_release(kernel), 5, 14) is not True
     ):
         return "the agent switches it off on kernels without netns cookies"
-    if option in ("bpf-lb-mode", "enable-bpf-masquerade") and (
-        release is None or not release.at_least(1, 12)
-    ):
+    if option == "bpf-lb-mode" and (release is None or not release.at_least(1, 12)):
         return "1.11 falls back where it can't have it"
+    if (
+        option == "enable-bpf-masquerade"
+        and wanted.strip().lower() == "true"
+        and (release is None or not release.at_least(1, 15))
+    ):
+        return "agents up to 1.14 fall back to iptables where they can't have it"
     return None
+
+
+def why_overruled(option: str, planned: Callable[[str], str | None]) -> str | None:
+    """Return why another option that is planned switches this one off at the start, or None.
+
+    Masquerading goes with its family (`pkg/option/config.go`); `bpf-lb-sock-hostns-only` takes
+    effect only with socket-LB, which the kube-proxy replacement brings.
+    """
+    if option == "enable-ipv4-masquerade" and not _is_on(planned("enable-ipv4") or "true"):
+        return "IPv4 is off"
+    if option == "bpf-lb-sock-hostns-only":
+        mode = (planned("kube-proxy-replacement") or "").strip().lower()
+        keys = ("bpf-lb-sock", "enable-host-reachable-services")
+        if mode in _WITHOUT_SOCKET_LB and not any(_is_on(planned(key) or "") for key in keys):
+            return "it takes effect only with socket load balancing, which is off"
+    return None
+
+
+def _is_on(text: str) -> bool:
+    return text.strip().lower() in ("true", "1", "t")
