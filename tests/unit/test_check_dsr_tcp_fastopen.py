@@ -42,10 +42,8 @@ def proxy(mode: str = "DSR", **parts: Any) -> AgentStatus:
     )
 
 
-def node(
-    value: int | None = 3, passive: int = 0, release: str = "1.17.5", **parts: Any
-) -> NodeFacts:
-    held = HostClients(tcp_fastopen=value, fastopen_passive=passive)
+def node(value: int | None = 3, grown: int = 0, release: str = "1.17.5", **parts: Any) -> NodeFacts:
+    held = HostClients(tcp_fastopen=value, fastopen_passive=12, fastopen_growth=grown)
     state = parts.pop("state", None) or proxy()
     facts = node_facts(release, state=state, clients=held, **parts)
     return replace(facts, node=replace(facts.node, internal_ip=clean(NODE_IP)))
@@ -73,7 +71,7 @@ def cluster(*services: Service, config: dict[str, str] | None = None, **parts: A
 
 
 @pytest.mark.parametrize(
-    ("value", "passive", "expected"),
+    ("value", "grown", "expected"),
     [
         (0, 0, CLEAR),
         (1, 9, CLEAR),
@@ -85,9 +83,9 @@ def cluster(*services: Service, config: dict[str, str] | None = None, **parts: A
     ],
 )
 def test_only_the_server_bit_counts(
-    value: int | None, passive: int, expected: FindingSeverity
+    value: int | None, grown: int, expected: FindingSeverity
 ) -> None:
-    assert severity(CHECK, node(value, passive), cluster(service())) is expected
+    assert severity(CHECK, node(value, grown), cluster(service())) is expected
 
 
 @pytest.mark.parametrize(
@@ -162,6 +160,8 @@ def test_the_running_option_is_found_by_its_go_name() -> None:
         (service(kind="LoadBalancer"), ARMED),
         (service(kind="ClusterIP", external_ips=("198.51.100.1",)), ARMED),
         (service(kind="ClusterIP", ports=(ServicePort(clean("http"), 80, "TCP"),)), LATENT),
+        (service(is_external_local=True), LATENT),
+        (service(kind="LoadBalancer", is_external_local=True), LATENT),
         (service(POD_IP), LATENT),
         (service("192.0.2.8"), LATENT),
         (service(ports=(ServicePort(clean("dns"), 53, "UDP", 30053),)), LATENT),
@@ -223,13 +223,13 @@ def test_dsr_without_exposed_services_is_latent() -> None:
 
 
 def test_a_person_is_told_all_that_is_needed() -> None:
-    (verdict,) = judged(CHECK, node(3, 12), cluster(service()))
-    assert "12 connections" in verdict.summary
+    (verdict,) = judged(CHECK, node(3, 4), cluster(service()))
+    assert "TCP Fast Open (4 since the reading before)" in verdict.summary
     assert [str(one) for one in verdict.objects] == ["Service shop/web"]
     texts = " | ".join(piece.text for piece in verdict.evidence)
     assert "NodePort mode DSR" in texts
     assert "net.ipv4.tcp_fastopen=3 on the host: server bit 0x2 set" in texts
-    assert "TCPFastOpenPassive 12" in texts
+    assert "TCPFastOpenPassive 12 since the node started, 4 more" in texts
     assert "shop/web (NodePort) has a backend" in texts
     remedy = verdict.remedy
     assert remedy.now[0].startswith("take the server side back")

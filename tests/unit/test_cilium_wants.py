@@ -171,6 +171,13 @@ def test_other_clusters_and_zones_change_what_a_node_may_hold() -> None:
     assert not frontends(replace(SERVICE, annotations=off))[0].backends.is_partial
 
 
+def test_what_checks_ask_of_a_service_is_kept() -> None:
+    plain = wanted_service(ServiceSpec("shop", "web", cluster_ips=("10.96.0.1",)), ()).service
+    assert not plain.is_external_local
+    local = ServiceSpec("shop", "web", cluster_ips=("10.96.0.1",), is_external_local=True)
+    assert wanted_service(local, ()).service.is_external_local
+
+
 def test_names_are_cleaned() -> None:
     wanted = wanted_service(replace(SERVICE, name="a\x1b[31mb"), [SLICE])
     assert wanted.service.name == "default/ab"

@@ -95,6 +95,25 @@ def test_nothing_known_is_no_host_without_clients(code: int, state: ReadingState
     assert reading.reason
 
 
+def accepted(number: int) -> bytes:
+    netstat = f"# netstat read\nTcpExt: TCPFastOpenPassive\nTcpExt: {number}\n"
+    return CLIENTS + netstat.encode()
+
+
+def test_a_counter_grows_from_one_reading_to_the_next() -> None:
+    rig = Rig()
+    grown = []
+    for number in (40, 52, 52, 3, 4):
+        clients = rig.known(clients=accepted(number)).clients
+        assert clients is not None
+        grown.append(clients.fastopen_growth)
+    assert grown == [0, 12, 0, 0, 1]
+    rig.reader.reboot()
+    clients = rig.known(clients=accepted(9)).clients
+    assert clients is not None
+    assert clients.fastopen_growth == 0
+
+
 def test_another_boot_forgets_all() -> None:
     rig = Rig()
     rig.known(clients=CLIENTS, sockets=SOCKETS)

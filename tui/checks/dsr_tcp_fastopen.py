@@ -129,8 +129,14 @@ def _unknown_mode(view: NodeView, mode: str | None) -> Verdict:
 
 
 def _through_dsr(services: Iterable[Service], mode: str, is_annotated: bool) -> Iterator[Service]:
-    """Yield the TCP Services that clients outside reach through DSR."""
+    """Yield the TCP Services that clients outside reach through DSR.
+
+    With `externalTrafficPolicy: Local` a node answers from its own pods: nothing is returned past
+    the node that was asked.
+    """
     for one in services:
+        if one.is_external_local:
+            continue
         own_mode = one.forwarding_mode.lower() if is_annotated else ""
         if (own_mode or mode) in _DSR and any(port.protocol.upper() == "TCP" for port in one.ports):
             yield one
@@ -215,17 +221,17 @@ def _judged(view: NodeView, mode: str, is_annotated: bool) -> Verdict:
 
 def _armed(view: NodeView, found: _Servers, what: str, evidence: tuple[Evidence, ...]) -> Verdict:
     clients = view.host.clients
-    passive = (clients.fastopen_passive or 0) if clients is not None else 0
+    grown = clients.fastopen_growth if clients is not None else 0
     is_host = found.is_host_open and bool(found.host_services)
     parts = {"evidence": evidence, "objects": found.objects, "remedy": _remedy(view)}
     places = (
         [f"{counted(len(found.host_services), 'Service')} on the host's network"] if is_host else []
     )
     places += [counted(len(found.pods), "pod")] if found.pods else []
-    if is_host and passive:
+    if is_host and grown:
         summary = (
-            f"{what}, and the host accepted {counted(passive, 'connection')} with TCP Fast Open"
-            f" since it started, with {places[0]} behind it"
+            f"{what}, and the host accepts connections with TCP Fast Open ({grown:,} since the"
+            f" reading before), with {places[0]} behind it"
         )
         return view.verdict(
             _ID, FindingSeverity.ACTIVE, summary, harm=len(found.host_services), **parts
@@ -266,7 +272,9 @@ def _evidence(view: NodeView, found: _Servers) -> Iterator[Evidence]:
         yield host_fact(view, text, _SYSCTL)
     clients = view.host.clients
     if clients is not None and clients.fastopen_passive is not None:
-        text = f"TCPFastOpenPassive {clients.fastopen_passive} since the node started"
+        grown = clients.fastopen_growth
+        more = f", {grown:,} more than at the reading before" if grown else ""
+        text = f"TCPFastOpenPassive {clients.fastopen_passive} since the node started{more}"
         yield host_fact(view, text, "cat /proc/net/netstat")
     facts = view.cluster.facts
     for service in found.host_services[:5]:
@@ -321,8 +329,11 @@ ABOUT = About(
     ),
     proof=(
         CleanText("NodePort mode DSR or Hybrid, or a Service annotated with dsr (1.17 and later)"),
-        CleanText("net.ipv4.tcp_fastopen with bit 0x2 where a backend of an exposed Service is"),
-        CleanText("TCPFastOpenPassive of the host: connections that really came that way"),
+        CleanText(
+            "net.ipv4.tcp_fastopen with bit 0x2 where a backend of an exposed Service is, unless"
+            " its externalTrafficPolicy is Local"
+        ),
+        CleanText("TCPFastOpenPassive of the host grows: connections really come that way"),
     ),
     releases=CleanText("Every release, every kernel; tcp_fastopen of 0 or 1 is harmless."),
     remedy=Remedy(

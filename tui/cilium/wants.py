@@ -193,6 +193,7 @@ def _fact(
         has_session_affinity=service.has_session_affinity,
         created_at=service.created_at,
         has_selector=service.has_selector,
+        is_external_local=service.is_external_local,
         selector=service.selector,
         is_headless=service.is_headless,
         forwarding_mode=clean(service.annotations.get(_FORWARDING_ANNOTATION, "")),

@@ -17,7 +17,7 @@ from tui.cilium.sockets import parse_sockets
 from tui.collect.answers import guarded, read_answer
 from tui.collect.pools import Sharing
 from tui.collect.visits import HOST
-from tui.model.host import HostFacts
+from tui.model.host import HostClients, HostFacts
 from tui.model.reading import Origin, Reading
 from tui.safety import CleanText
 
@@ -99,6 +99,9 @@ class HostReader:
             reasons[probe] = reading.reason
             self._facts = replace(self._facts, reasons=MappingProxyType(reasons))
             return
+        value = reading.value
+        if isinstance(value, HostClients):
+            value = _grown(value, self._facts.clients)
         read_at = dict(self._facts.read_at)
         if reading.origin is not None:
             read_at[probe] = reading.origin.observed_at
@@ -106,5 +109,14 @@ class HostReader:
             self._facts,
             reasons=MappingProxyType(reasons),
             read_at=MappingProxyType(read_at),
-            **{probe: reading.value},  # type: ignore[arg-type]  # parsed by the part's own parser
+            **{probe: value},  # type: ignore[arg-type]  # parsed by the part's own parser
         )
+
+
+def _grown(clients: HostClients, before: HostClients | None) -> HostClients:
+    """Note how a counter grew; without growth the clients stay the object that nodes share."""
+    last = None if before is None else before.fastopen_passive
+    now = clients.fastopen_passive
+    if last is None or now is None or now <= last:
+        return clients
+    return replace(clients, fastopen_growth=now - last)

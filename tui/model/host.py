@@ -53,6 +53,8 @@ class HostClients:
     """`net.ipv4.tcp_fastopen` of the host's network namespace: 0x1 client, 0x2 server."""
     fastopen_passive: int | None = None
     """TcpExt TCPFastOpenPassive: connections that the host accepted with TCP Fast Open."""
+    fastopen_growth: int = 0
+    """How many of them came since the reading before; 0 without one, or after a reboot."""
     sctp_associations: int | None = None
     kernel_log: tuple[CleanText, ...] | None = None
     """Lines of the kernel's log about wrong peers and servers that don't respond; None where the

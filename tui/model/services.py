@@ -113,5 +113,7 @@ class Service:
     forwarding_mode: CleanText = CleanText("")
     """The annotation `service.cilium.io/forwarding-mode` (1.17 and later): `dsr` or `snat`."""
     external_ips: tuple[str, ...] = ()
+    is_external_local: bool = False
+    """`spec.externalTrafficPolicy` is Local: a node passes nothing on to another one's pods."""
     selector: tuple[tuple[str, str], ...] = ()
     """Labels of the pods that back it, sorted; empty where it has none."""
