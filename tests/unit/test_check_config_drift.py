@@ -121,7 +121,7 @@ def test_a_start_that_read_a_size_too_small_is_active_while_services_are_missing
     assert verdict.harm == 16
     assert [(one.key, one.value) for one in verdict.remedy.settings] == [("bpf-lb-map-max", "256")]
     assert verdict.remedy.needs_restart is True
-    assert "spec.nodeName=node-1" in verdict.remedy.commands[1]
+    assert verdict.remedy.commands[1] == "kubectl -n kube-system delete pod cilium-node-1"
     assert verdict.remedy.interrupts
     all_there = replace(facts, services=known(ServiceCoverage(32, 32, 95, 95)))
     assert severity(CHECK, all_there, cluster({"bpf-lb-map-max": "64"})) is CLEAR
@@ -138,6 +138,43 @@ def test_a_pinned_map_of_another_size_than_the_agent_runs_with_is_active() -> No
     other = replace(facts.config.origin, container_id=ContainerId("c0"))
     stale = replace(facts, config=replace(facts.config, origin=other))
     assert severity(CHECK, stale, cluster({"bpf-lb-map-max": "1024"})) is not ACTIVE
+
+
+def test_a_size_that_a_node_config_gave_is_set_there() -> None:
+    canary = CiliumNodeConfig(
+        clean("canary"), clean("kube-system"), values={"bpf-lb-map-max": clean("64")}
+    )
+    facts = node(
+        {"LBMapEntries": "64"}, lb_maps(64), "1.14.16", coverage=ServiceCoverage(32, 16, 95, 40)
+    )
+    facts = replace(facts, agent=replace(facts.agent, started_at=NOW - 1980.0))  # type: ignore[type-var]  # an agent is there
+    held = cluster({"bpf-lb-map-max": "65536"}, node_configs=known((canary,)))
+    verdict = judged(CHECK, facts, held)[0]
+    assert verdict.severity is ACTIVE
+    assert "CiliumNodeConfig canary, which wins" in verdict.remedy.now[0]
+    assert "patch ciliumnodeconfig canary" in verdict.remedy.commands[0]
+
+
+def test_no_remedy_restarts_an_agent_that_would_not_start() -> None:
+    values = {"bpf-lb-map-max": "64", "enable-ipsec": "true", "kube-proxy-replacement": "strict"}
+    facts = node({"LBMapEntries": "64"}, lb_maps(64), coverage=ServiceCoverage(32, 16, 95, 40))
+    facts = replace(facts, agent=replace(facts.agent, started_at=NOW - 1980.0))  # type: ignore[type-var]  # an agent is there
+    remedy = judged(CHECK, facts, cluster(values))[0].remedy
+    assert "do NOT restart" in remedy.now[1]
+    assert not any("delete pod" in one for one in remedy.commands)
+    pinned = node({"LBMapEntries": "64"}, lb_maps(1024))
+    remedy = judged(CHECK, pinned, cluster(values))[0].remedy
+    assert "do NOT restart" in remedy.now[1]
+    assert not any("delete pod" in one for one in remedy.commands)
+
+
+def test_maps_of_a_family_that_is_off_are_no_contradiction() -> None:
+    maps = (*lb_maps(64, 10, 10), usage("cilium_lb6_services_v2", 1024))
+    values = {"bpf-lb-map-max": "64", "enable-ipv6": "false"}
+    off = node({"LBMapEntries": "64", "EnableIPv6": "false"}, maps)
+    assert severity(CHECK, off, cluster(values)) is not ACTIVE
+    on = node({"LBMapEntries": "64", "EnableIPv6": "true"}, maps)
+    assert severity(CHECK, on, cluster(values)) is ACTIVE
 
 
 @pytest.mark.parametrize(("release", "expected"), [("1.15.9", ARMED), ("1.16.0", LATENT)])
@@ -162,6 +199,7 @@ def test_a_crash_loop_on_a_refused_value_is_active() -> None:
     assert verdict.severity is ACTIVE
     assert "kube-proxy-replacement=strict" in verdict.summary
     assert verdict.remedy.needs_restart is True
+    assert verdict.remedy.commands[-1] == "kubectl -n kube-system delete pod cilium-node-1"
 
 
 def test_harmless_keys_are_latent_and_an_ignored_node_config_is_said() -> None:

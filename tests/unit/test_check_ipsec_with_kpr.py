@@ -239,7 +239,12 @@ def test_an_older_image_that_starts_next_is_armed() -> None:
     config = {"enable-ipsec": "true", "kube-proxy-replacement": "true"}
     running = {"EnableIPSec": "true", "KubeProxyReplacement": "true"}
     facts = node_facts("1.16.3", config=running)
-    assert severity(CHECK, facts, cluster(config, "1.15.6")) is ARMED
+    (verdict,) = judged(CHECK, facts, cluster(config, "1.15.6"))
+    assert verdict.severity is ARMED
+    # IPsec is in use: it stays, and the image goes back.
+    assert verdict.remedy.commands == ("kubectl -n kube-system rollout undo daemonset/cilium",)
+    assert not any("enable-ipsec" in one for one in verdict.remedy.now)
+    assert verdict.remedy.settings == ()
     assert severity(CHECK, facts, cluster(config, "1.16.3")) is CLEAR
 
 
@@ -278,7 +283,39 @@ def test_a_person_is_told_all_that_is_needed() -> None:
         "kubectl -n kube-system patch configmap cilium-config --type merge"
         ' -p \'{"data":{"enable-ipsec":"false"}}\''
     )
+    # A container that starts again in the same pod reads what its init container wrote.
+    assert "delete this agent's pod" in remedy.now[2]
+    assert remedy.commands[1:] == ("kubectl -n kube-system delete pod cilium-node-1",)
     assert remedy.settings[1].helm == "encryption.type=wireguard"
     assert remedy.needs_restart
     assert remedy.interrupts
     assert remedy.test
+
+
+def test_what_waits_for_a_restart_is_taken_back_without_one() -> None:
+    facts = node_facts("1.14.16", config={"EnableIPSec": "false", "KubeProxyReplacement": "strict"})
+    (verdict,) = judged(CHECK, facts, cluster(BOTH))
+    assert verdict.severity is ARMED
+    assert verdict.remedy.now[0].startswith("restart no agent")
+    assert not any("restart" in one or "helm" in one for one in verdict.remedy.commands)
+    assert verdict.remedy.needs_restart is False
+
+
+def test_a_node_config_that_stopped_an_agent_is_the_one_to_change() -> None:
+    facts = down("1.14.16")
+    facts = replace(facts, node=replace(facts.node, labels={"group": "canary"}))
+    held = layered("1.14.16", {"kube-proxy-replacement": "true"}, "true")
+    (verdict,) = judged(CHECK, facts, held)
+    assert verdict.severity is ACTIVE
+    assert any("CiliumNodeConfig canary" in one.text for one in verdict.evidence)
+    assert "patch ciliumnodeconfig canary" in verdict.remedy.commands[0]
+
+
+def test_node_port_that_disabled_mode_switches_off_goes_with_ipsec() -> None:
+    config = {
+        "enable-ipsec": "true",
+        "kube-proxy-replacement": "disabled",
+        "enable-node-port": "true",
+    }
+    facts = node_facts("1.13.0", config={"EnableIPSec": "false"})
+    assert severity(CHECK, facts, cluster(config, "1.13.0")) is CLEAR

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tui.checks.check import About, Check
 from tui.checks.proof import drift_evidence as proof
 from tui.checks.remedies import drift_remedies as remedies
+from tui.checks.remedies.restarting import restart_command
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.cilium.nextstart import running_sizing
@@ -31,6 +33,8 @@ EXPLAINS_SECONDS = 7 * 86_400.0
 
 _EXACT = frozenset({"ct-tcp", "ct-any", "nat", "lb-services", "lb-backends", "lb-reverse-nat"})
 """Families whose pinned map always has the size that the running agent prints."""
+
+_IP_FAMILY = re.compile(r"_(?:lb|ct|ct_any|snat_v)([46])_")
 
 ABOUT = About(
     id=ID,
@@ -209,7 +213,9 @@ def _crash_loop(view: NodeView, start: NextStart) -> _Harm | None:
                 clean(f"change what the agent refuses: {start.blockers[0]}", 600),
                 CleanText("then delete the pod: its init container reads the new value"),
             ),
+            commands=(*remedy.commands, restart_command(view)),
             needs_restart=True,
+            interrupts=CleanText("nothing more: the agent does not run"),
         ),
         harm=1,
         group=proof.group_of_blocker(start.blockers[0]),
@@ -300,6 +306,8 @@ def _contradiction(view: NodeView) -> _Harm | None:
         size = sizing.of(usage)
         if family_of(str(usage.name)).key not in _EXACT or size is None or size.is_default:
             continue
+        if _is_of_idle_family(view, str(usage.name)):
+            continue
         if size.max_entries == usage.max_entries:
             continue
         text = (
@@ -314,6 +322,12 @@ def _contradiction(view: NodeView) -> _Harm | None:
         )
         return _Harm(text, evidence, remedies.repin(view, usage), 1, str(usage.name))
     return None
+
+
+def _is_of_idle_family(view: NodeView, name: str) -> bool:
+    """Whether a map is of an IP family that is off: an agent leaves some of its maps pinned."""
+    found = _IP_FAMILY.search(name)
+    return found is not None and view.flag(f"enable-ipv{found.group(1)}") is False
 
 
 def _is_same_agent(view: NodeView) -> bool:

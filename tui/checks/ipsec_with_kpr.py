@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tui.checks.check import About, Check
 from tui.checks.proof.ipsec_layers import layer_evidence, planned_layer, running_layer, switch_off
-from tui.checks.remedies.commands import helm_set, restart_agents
+from tui.checks.remedies.commands import rollout_undo
+from tui.checks.remedies.restarting import restart_command
 from tui.checks.view import NodeView
 from tui.cilium.releases import Release, release_of_image
 from tui.model.findings import (
@@ -70,7 +72,7 @@ def _refused(view: NodeView) -> Verdict | None:
         f"the agent does not start: {release} refuses {why}",
         evidence=(*map(view.log_evidence, lines[:3]), *_agent(view), *layer_evidence(view)),
         objects=_pod(view),
-        remedy=_remedy(view, _NOW_DOWN),
+        remedy=_remedy(_NOW_DOWN, switch_off(view), restart_command(view)),
         since=min((entry.line.time for entry in lines), default=None),
         harm=2,
     )
@@ -98,7 +100,7 @@ def _degraded(view: NodeView) -> Verdict | None:
         " only where kube-proxy runs",
         evidence=(*map(view.log_evidence, lines[:3]), *_status(view), *layer_evidence(view)),
         objects=_pod(view),
-        remedy=_remedy(view, _NOW_DEGRADED),
+        remedy=_remedy(_NOW_DEGRADED, switch_off(view), restart_command(view)),
         since=min((entry.line.time for entry in lines), default=None),
         harm=1,
     )
@@ -148,7 +150,7 @@ def _next_fails(view: NodeView) -> Verdict | None:
         f"{effect}: {conflict or blockers[0]} ({coming or 'its release'} refuses it)",
         evidence=tuple(evidence),
         objects=_pod(view),
-        remedy=_remedy(view, _NOW_ARMED),
+        remedy=_armed_remedy(view),
         harm=1,
     )
 
@@ -251,11 +253,16 @@ def _pod(view: NodeView) -> tuple[AffectedObject, ...]:
 
 _NOW_DOWN = (
     CleanText("restart no other agent: those that run still hold the old configuration"),
-    CleanText("take enable-ipsec back where it was set; the agent then starts by itself"),
+    CleanText("take enable-ipsec back where it was set: the evidence names the layer"),
+    CleanText("then delete this agent's pod: from 1.13 on a pod reads it once, as it starts"),
 )
 _NOW_ARMED = (
     CleanText("restart no agent and no node until one of the two is off"),
     CleanText("take enable-ipsec back where it was set: the evidence names the layer"),
+)
+_NOW_OLDER_IMAGE = (
+    CleanText("restart no agent and no node while the DaemonSet has an image before 1.16"),
+    CleanText("put the DaemonSet's image back: agents that run the newer one are not restarted"),
 )
 _NOW_DEGRADED = (
     CleanText("see that kube-proxy runs on this node: it serves the NodePorts meanwhile"),
@@ -270,23 +277,31 @@ _SETTINGS = (
     ConfigSetting("enable-wireguard", CleanText("true"), "encryption.type=wireguard"),
 )
 _INTERRUPTS = CleanText(
-    "traffic between nodes is not encrypted while IPsec is off; agents restart one after the other"
+    "traffic between nodes is not encrypted while IPsec is off; the node's agent starts anew"
+)
+_TAKES_BACK = CleanText(
+    "Nothing: what runs stays as it is. WireGuard in its place needs a restart of the agents."
 )
 _TEST = CleanText("kubectl -n kube-system exec ds/cilium -c cilium-agent -- cilium encrypt status")
 
 
-def _remedy(view: NodeView, now: tuple[CleanText, ...]) -> Remedy:
+def _armed_remedy(view: NodeView) -> Remedy:
+    """Return what to take back: the image where an older one would start, else IPsec."""
+    if _is_before_support(view.release) is False:
+        remedy = _remedy(_NOW_OLDER_IMAGE, rollout_undo(view))
+        return replace(remedy, settings=(), lasting=_LASTING[1:2])
+    return _remedy(_NOW_ARMED, switch_off(view))
+
+
+def _remedy(now: tuple[CleanText, ...], *commands: CleanText) -> Remedy:
+    restarts = len(commands) > 1
     return Remedy(
         now=now,
         lasting=_LASTING,
         settings=_SETTINGS,
-        commands=(
-            switch_off(view),
-            helm_set(view, "encryption.enabled=true", "encryption.type=wireguard"),
-            restart_agents(view),
-        ),
-        needs_restart=True,
-        interrupts=_INTERRUPTS,
+        commands=commands,
+        needs_restart=restarts,
+        interrupts=_INTERRUPTS if restarts else _TAKES_BACK,
         test=_TEST,
     )
 

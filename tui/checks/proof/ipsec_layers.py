@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from tui.checks.view import NodeView
 from tui.cilium.config import find_flag, find_value
+from tui.cilium.nextstart.images import daemonset_of, images_of
+from tui.cilium.nextstart.layers import CONFIG_MAP, Planned, plan
 from tui.model.findings import Evidence, ProofKind
 from tui.model.nextstart import PendingKey
 from tui.safety import CleanText, clean
@@ -57,16 +60,26 @@ def running_layer(view: NodeView) -> Layer | None:
 
 
 def planned_layer(view: NodeView) -> Layer | None:
-    """Return what the next start would read: pending keys before the ConfigMap's own."""
-    held = view.cluster.facts.config_map.value
-    if held is None:
+    """Return what the next start would read of all layers, of an agent that is down too."""
+    if view.cluster.facts.config_map.value is None:
         return running_layer(view) if _has_conflict(running_layer(view)) else None
-    pending = pending_layers(view)
-    ipsec, mode, node_port = (
-        ((pending[key].next if key in pending else held.values.get(key)) or "").strip().lower()
-        for key in _OPTIONS
-    )
+    planned = _planned(view)
+    ipsec, mode, node_port = ((planned.value(key) or "").strip().lower() for key in _OPTIONS)
     return Layer(ipsec == "true", mode, node_port == "true")
+
+
+_KEPT: WeakKeyDictionary[NodeView, Planned] = WeakKeyDictionary()
+"""The check asks several times within one judgement."""
+
+
+def _planned(view: NodeView) -> Planned:
+    found = _KEPT.get(view)
+    if found is None:
+        facts, cluster = view.facts, view.cluster.facts
+        daemonset = daemonset_of(facts.agent, cluster)
+        images = images_of(facts.agent, daemonset, cluster)
+        found = _KEPT[view] = plan(facts.node, daemonset, images, cluster)
+    return found
 
 
 def _has_conflict(layer: Layer | None) -> bool:
@@ -85,13 +98,16 @@ def layer_evidence(view: NodeView) -> Iterator[Evidence]:
     pending = pending_layers(view)
     for option, one in pending.items():
         writer = f", written by {one.written_by}" if one.written_by else ""
-        source = one.source or "its default"
-        text = f"{option}={one.next or 'not set'} at the next start ({source}{writer})"
-        kind, name = _resource(one)
-        command = f"kubectl -n {_namespace(view)} get {kind} {name} -o yaml"
-        yield view.fact(text, command, one.written_at, ProofKind.CONFIG, option)
+        yield _planned_evidence(view, option, one.next, one.source, writer, one.written_at)
+    overridden = set(pending)
     for option in _OPTIONS:
-        if held.value is not None and option in held.value.values and option not in pending:
+        layer = None if held.value is None else _planned(view).winner.get(option)
+        if layer is None or option in pending or layer.source == f"ConfigMap {CONFIG_MAP}":
+            continue
+        overridden.add(option)
+        yield _planned_evidence(view, option, layer.values[option], layer.source)
+    for option in _OPTIONS:
+        if held.value is not None and option in held.value.values and option not in overridden:
             text = f"{option}={held.value.values[option]} (ConfigMap)"
             yield view.cluster.evidence(held, text, ProofKind.CONFIG, option)
         running = find_value(config.value, option) if config.value is not None else None
@@ -100,10 +116,25 @@ def layer_evidence(view: NodeView) -> Iterator[Evidence]:
             yield view.evidence(config, text, ProofKind.CONFIG, option)
 
 
+def _planned_evidence(
+    view: NodeView,
+    option: str,
+    value: str | None,
+    source: str,
+    writer: str = "",
+    at: float | None = None,
+) -> Evidence:
+    text = f"{option}={value or 'not set'} at the next start ({source or 'its default'}{writer})"
+    kind, name = _resource(source)
+    command = f"kubectl -n {_namespace(view)} get {kind} {name} -o yaml"
+    return view.fact(text, command, at, ProofKind.CONFIG, option)
+
+
 def switch_off(view: NodeView) -> CleanText:
     """Return the command that takes `enable-ipsec` back where the next start would read it."""
-    found = pending_layers(view).get("enable-ipsec")
-    kind, name = _resource(found)
+    held = view.cluster.facts.config_map.value
+    layer = None if held is None else _planned(view).winner.get("enable-ipsec")
+    kind, name = _resource("" if layer is None else layer.source)
     if kind == "daemonset":
         return clean(f"kubectl -n {_namespace(view)} edit {kind} {name}  # --enable-ipsec=false")
     value = '{"enable-ipsec":"false"}'
@@ -111,8 +142,8 @@ def switch_off(view: NodeView) -> CleanText:
     return clean(f"kubectl -n {_namespace(view)} patch {kind} {name} --type merge -p '{body}'", 600)
 
 
-def _resource(found: PendingKey | None) -> tuple[str, str]:
-    kind, _, name = ("" if found is None else found.source).partition(" ")
+def _resource(source: str) -> tuple[str, str]:
+    kind, _, name = source.partition(" ")
     if kind in ("CiliumNodeConfig", "DaemonSet") and name:
         return kind.lower(), name.split()[0].strip(",")
     return "configmap", "cilium-config"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tui.checks.proof import drift_evidence as proof
+from tui.checks.remedies.mapsizes import planned_source
+from tui.checks.remedies.restarting import restart_step
 from tui.checks.view import NodeView
+from tui.cilium.map_catalogue import family_of
 from tui.model.findings import Remedy
 from tui.model.maps import MapUsage
 from tui.model.nextstart import MapFit, NextStart
@@ -84,20 +87,26 @@ def restart_stops(view: NodeView, start: NextStart) -> Remedy:
 def regrow(view: NodeView, usage: MapUsage, option: str) -> Remedy:
     """Say which size to set on a node whose start read one too small."""
     size = str(proof.wanted_size(usage.wanted_entries or 0))
-    namespace = view.cluster.facts.cilium_namespace or "kube-system"
-    restart = (
-        f"kubectl -n {namespace} delete pod -l k8s-app=cilium"
-        f" --field-selector spec.nodeName={view.name}"
-    )
-    first = proof.patch_command(view, proof.CONFIG_MAP, option, size)
+    sized = {
+        str(one.name)
+        for one in view.maps.values()
+        if option in family_of(str(one.name)).resized_by.split(", ")
+    }
+    step, restart = restart_step(view, "then look at its Services", resized=sized)
+    source = planned_source(view, option)
+    first = proof.patch_command(view, source, option, size)
+    where = "" if source == proof.CONFIG_MAP else f" in {source}, which wins over cilium-config"
     return Remedy(
         now=(
-            clean(f"set {option}={size} (needs {usage.wanted_entries}, twice and a power of two)"),
-            CleanText("then restart the agent of this node only, and look at its Services"),
+            clean(
+                f"set {option}={size}{where} (needs {usage.wanted_entries}, twice and a power of"
+                " two)"
+            ),
+            step,
         ),
         lasting=(clean(f"keep {option}={size} in the Helm values, else an upgrade undoes it"),),
         settings=(proof.setting_of(option, size),),
-        commands=(first, clean(restart, 400)),
+        commands=(first, *restart),
         needs_restart=True,
         interrupts=INTERRUPTS,
         test=test_command(view, str(usage.name)),
@@ -106,12 +115,13 @@ def regrow(view: NodeView, usage: MapUsage, option: str) -> Remedy:
 
 def repin(view: NodeView, usage: MapUsage) -> Remedy:
     """Say how a pinned map gets the size its agent works with."""
+    step, restart = restart_step(view)
     return Remedy(
         now=(
             CleanText("look at the log of the agent's start: the map could not be made anew"),
-            CleanText("then restart the agent of this node only"),
+            step,
         ),
-        commands=(RESTART_ONE, test_command(view, str(usage.name))),
+        commands=(*restart, test_command(view, str(usage.name))),
         needs_restart=True,
         interrupts=INTERRUPTS,
         test=test_command(view, str(usage.name)),

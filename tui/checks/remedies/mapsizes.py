@@ -229,6 +229,11 @@ def _number(view: NodeView, option: str) -> int | None:
     return None if setting is None else _whole(setting.value)
 
 
+def planned_source(view: NodeView, option: str) -> str:
+    """Return which layer gives an option its value on this node; others have no effect."""
+    return _planned(view, option)[1]
+
+
 def _planned(view: NodeView, option: str) -> tuple[int | None, str]:
     """Return the number that the next start would read for an option, and from which layer."""
     facts, cluster = view.facts, view.cluster.facts
