@@ -19,6 +19,8 @@ FORBIDDEN = {
     "tui.cluster": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.collect", "tui.store"},
     "tui.store": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},
     "tui.collect": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.store", "tui.simulator"},
+    "tui.report": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.store"},
+    "tui.operations": TERMINAL | {"kubernetes", "aiomqtt", "tui.collect", "tui.store"},
     "tui.simulator": TERMINAL | {"kubernetes", "aiomqtt", "tui.collect", "tui.store"},
     "tui.screens": {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},
     "tui.app": {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},

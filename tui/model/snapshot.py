@@ -17,6 +17,7 @@ from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeUid
 from tui.model.nextstart import NextStart
 from tui.model.node import AgentPod, Node
+from tui.model.operations import ArmingState, AuditRecord, OperationProgress
 from tui.model.reading import Reading
 from tui.model.services import ServiceCoverage
 from tui.safety import CleanText
@@ -158,6 +159,27 @@ class HealthChanged:
     health: SourceHealth
 
 
+@dataclass(frozen=True, slots=True)
+class OperationChanged:
+    """An operation began, went on or ended."""
+
+    progress: OperationProgress
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWritten:
+    """A record was written to the audit file."""
+
+    record: AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ArmingChanged:
+    """This session was armed or disarmed."""
+
+    arming: ArmingState
+
+
 Fact = (
     NodeSeen
     | NodeGone
@@ -167,6 +189,9 @@ Fact = (
     | ClusterSeen
     | GapChanged
     | HealthChanged
+    | OperationChanged
+    | AuditWritten
+    | ArmingChanged
 )
 
 
@@ -191,6 +216,11 @@ class Snapshot:
     next_starts: Mapping[NodeUid, NextStart] = field(default_factory=dict)
     finding_changes: tuple[FindingChange, ...] = ()
     """Oldest first, bounded."""
+    operations: tuple[OperationProgress, ...] = ()
+    """Those of this session and unfinished ones of earlier ones, newest last."""
+    audit: tuple[AuditRecord, ...] = ()
+    """The end of the audit file, oldest first, bounded."""
+    arming: ArmingState = ArmingState()
     unjudged_nodes: int = 0
     """Nodes whose latest facts the checks have not seen yet."""
 

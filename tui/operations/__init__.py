@@ -1,0 +1,1 @@
+"""Operations: restart agents, flip hostns-only, resize maps; planned, guarded, verified, undone."""
