@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.checks_facts import cluster_facts, judged, known, node_facts, severity
+from tests.unit.checks_facts import NOW, cluster_facts, judged, known, node_facts, severity
 from tui.checks.endpointslice_mirroring import CHECK
-from tui.model.cluster import ClusterFacts
-from tui.model.findings import FindingSeverity, ProofKind
+from tui.checks.view import ClusterView
+from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.findings import FindingSeverity, ProofKind, Verdict
 from tui.model.reading import Reading
 from tui.model.services import (
     Address,
@@ -206,7 +207,9 @@ def test_backends_that_the_kernel_holds_all_the_same_are_fine() -> None:
         surplus_backends=(Address("10.0.0.7", 5432),),
     )
     facts = node_facts(coverage=ServiceCoverage(1, 1, 0, 1, (fault,), 1))
-    assert severity(CHECK, facts, cluster("v1.28.4", endpoints(is_skipped=True))) is CLEAR
+    (verdict,) = judged(CHECK, facts, cluster("v1.28.4", endpoints(is_skipped=True)))
+    assert verdict.severity is CLEAR
+    assert "kernel holds backends all the same" in verdict.summary
 
 
 def test_several_services_are_one_finding_with_all_of_them() -> None:
@@ -221,6 +224,62 @@ def test_several_services_are_one_finding_with_all_of_them() -> None:
     assert verdict.harm == 2
     assert "db/postgres +1" in verdict.summary
     assert len(verdict.objects) == 2
+
+
+def of_cluster(facts: ClusterFacts) -> list[Verdict]:
+    assert CHECK.judge_cluster is not None
+    return list(CHECK.judge_cluster(ClusterView(facts, NOW)))
+
+
+def with_config(facts: ClusterFacts, **values: str) -> ClusterFacts:
+    return replace(facts, config_map=cluster_facts(values).config_map)
+
+
+def test_a_service_that_no_agent_can_serve_is_told_once_for_the_cluster() -> None:
+    facts = with_config(cluster("v1.28.4", endpoints(is_skipped=True)))
+    (verdict,) = of_cluster(facts)
+    assert (verdict.severity, verdict.node_uid, verdict.group) == (ACTIVE, None, "skip-mirror")
+    assert "db/postgres has no backend" in verdict.summary
+    (listed,) = verdict.evidence
+    assert (listed.node_uid, listed.source) == (None, "GET /api/v1/endpoints")
+    assert "label endpoints postgres" in verdict.remedy.commands[0]
+    (verdict,) = judged(CHECK, node_facts(), facts)
+    assert verdict.severity is CLEAR
+    assert "the cluster's finding tells of 1 Service that no agent" in verdict.summary
+
+
+def test_the_clusters_remedy_names_its_daemonsets() -> None:
+    sets = (CiliumDaemonSet(clean("cilium"), clean("kube-system")),)
+    facts = replace(cluster("v1.18.20", endpoints()), daemonsets=known(sets))
+    (verdict,) = of_cluster(with_config(facts))
+    assert "v1.18.20 mirrors none" in verdict.summary
+    assert verdict.evidence[-1].text == "Kubernetes v1.18.20"
+    assert verdict.remedy.commands[1] == ("kubectl -n kube-system rollout restart daemonset/cilium")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        cluster("v1.28.4", endpoints()),
+        with_config(cluster("v1.28.4", endpoints()), **OFF),
+        with_config(cluster("v1.16.15", endpoints())),
+        with_config(cluster("v1.28.4")),
+        with_config(replace(cluster("v1.28.4", endpoints()), unmirrored=Reading())),
+        with_config(replace(cluster("v1.28.4", endpoints()), services=Reading())),
+    ],
+)
+def test_what_depends_on_the_node_is_not_told_for_the_cluster(facts: ClusterFacts) -> None:
+    assert of_cluster(facts) == []
+
+
+def test_a_node_that_differs_says_so() -> None:
+    facts = with_config(cluster("v1.28.4", endpoints()))
+    (verdict,) = judged(CHECK, node_facts("1.17.5", config=OFF), facts)
+    assert verdict.severity is CLEAR
+    assert "agents of 1.17.5 read Endpoints themselves" in verdict.summary
+    off = with_config(cluster("v1.28.4", endpoints()), **OFF)
+    assert severity(CHECK, node_facts("1.17.5"), off) is CLEAR
+    assert severity(CHECK, node_facts("1.19.0"), off) is ACTIVE
 
 
 @pytest.mark.parametrize(

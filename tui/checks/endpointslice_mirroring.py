@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tui.checks.check import About, Check
+from tui.checks.phrases import counted
 from tui.checks.remedies.commands import restart_agents
-from tui.checks.view import NodeView
+from tui.checks.remedies.mirroring import (
+    LEADER_LOCK,
+    LIST,
+    NOT_MIRRORED,
+    SKIPPED,
+    TEST,
+    TOO_MANY,
+    WRITE_SLICE,
+    Reason,
+    named_remedy,
+)
+from tui.checks.view import ClusterView, NodeView
+from tui.cilium.config import find_flag
+from tui.model.agent import EffectiveConfig
 from tui.model.findings import (
     AffectedObject,
     ConfigSetting,
@@ -38,14 +51,10 @@ _ENDPOINTS_RIGHT = CleanText(
     "allow `list` on endpoints and endpointslices: kubectl auth can-i list endpoints -A"
 )
 _SERVICES_RIGHT = CleanText("allow `list` on services: kubectl auth can-i list services -A")
-_LIST = CleanText(
-    "kubectl -n NAMESPACE get endpointslices -l kubernetes.io/service-name=NAME -o wide"
-)
-_TEST = CleanText("from a pod: nc -vz -w 3 NAME.NAMESPACE.svc PORT")
-_WRITE_SLICE = CleanText(
-    "write an EndpointSlice for the Service: label kubernetes.io/service-name=NAME, the same"
-    " addresses and ports; agents use it within seconds"
-)
+
+_OBJECT = ProofKind.OBJECT
+_View = NodeView | ClusterView
+_Unmirrored = tuple[UnmirroredEndpoints, Service]
 
 ABOUT = About(
     id=ID,
@@ -74,12 +83,12 @@ ABOUT = About(
         " 1.18); on any Kubernetes for Endpoints that are not mirrored"
     ),
     remedy=Remedy(
-        now=(_WRITE_SLICE,),
+        now=(WRITE_SLICE,),
         lasting=(CleanText("upgrade Kubernetes to 1.19 or later, which mirrors Endpoints"),),
-        commands=(_LIST,),
+        commands=(LIST,),
         needs_restart=False,
         interrupts=CleanText("nothing"),
-        test=_TEST,
+        test=TEST,
     ),
     references=(
         CleanText("cilium/cilium#12438"),
@@ -91,79 +100,6 @@ ABOUT = About(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    """Why Endpoints are not mirrored, and what ends it."""
-
-    group: str
-    text: str
-    remedy: Remedy = Remedy()
-
-
-_SKIPPED = _Reason(
-    "skip-mirror",
-    "their label endpointslice.kubernetes.io/skip-mirror is true",
-    Remedy(
-        now=(
-            CleanText(
-                "ask who set the label: a controller that writes its own EndpointSlices sets it,"
-                " and then those are what is missing"
-            ),
-            CleanText("else remove the label: the slice is there within seconds"),
-        ),
-        commands=(
-            CleanText(
-                "kubectl -n NAMESPACE label endpoints NAME endpointslice.kubernetes.io/skip-mirror-"
-            ),
-            _LIST,
-        ),
-        needs_restart=False,
-        interrupts=CleanText("nothing"),
-        test=_TEST,
-    ),
-)
-_LOCK = _Reason(
-    "leader-election",
-    "they carry a leader-election annotation, which excludes them from mirroring",
-    Remedy(
-        now=(
-            _WRITE_SLICE,
-            CleanText("or elect leaders with Leases, so that the annotation can go"),
-        ),
-        commands=(
-            CleanText(
-                "kubectl -n NAMESPACE annotate endpoints NAME"
-                " control-plane.alpha.kubernetes.io/leader-"
-            ),
-            _LIST,
-        ),
-        needs_restart=False,
-        interrupts=CleanText("a leader election of a client that still uses the annotation"),
-        test=_TEST,
-    ),
-)
-_TOO_MANY = _Reason(
-    "over 1000 addresses",
-    "only the first 1,000 addresses of a subset are mirrored",
-    Remedy(
-        now=(
-            CleanText(
-                "write EndpointSlices for all addresses (at most 1,000 each) and set the label"
-                " endpointslice.kubernetes.io/skip-mirror=true on the Endpoints"
-            ),
-        ),
-        lasting=(
-            CleanText("or raise --mirroring-max-endpoints-per-subset of kube-controller-manager"),
-        ),
-        commands=(_LIST,),
-        needs_restart=False,
-        interrupts=CleanText("nothing"),
-        test=_TEST,
-    ),
-)
-_NOT_MIRRORED = _Reason("not mirrored", "no EndpointSlice mirrors them")
-
-
 def judge_node(view: NodeView) -> Iterable[Verdict]:
     """Judge whether this node's agent sees the backends of Services without selectors."""
     reads_endpoints = _reads_endpoints(view)
@@ -173,16 +109,59 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
     if facts.unmirrored.value is None:
         what = "which Endpoints of Services without selectors no EndpointSlice mirrors"
         return [_unknown(view, facts.unmirrored, what, _ENDPOINTS_RIGHT)]
-    if not facts.unmirrored.value:
-        return [_nothing(view)]
-    if facts.services.value is None:
+    if facts.unmirrored.value and facts.services.value is None:
         what = "which Services use the Endpoints that no EndpointSlice mirrors"
         return [_unknown(view, facts.services, what, _SERVICES_RIGHT)]
-    broken = list(_broken(view))
-    if broken and view.release is None and view.flag(OPTION) is False:
+    found = list(_unserved(view.cluster))
+    return _judged(view, found) if found else [_nothing(view)]
+
+
+def _judged(view: NodeView, found: Sequence[_Unmirrored]) -> Iterable[Verdict]:
+    held = _held_anyway(view)
+    left = [one for one in found if str(one[0].service) not in held]
+    if not left:
+        return [_held(view, len(found))]
+    if view.release is None and view.flag(OPTION) is False:
         what = f"the agent's release: to 1.18 {OPTION}=false has agents read Endpoints themselves"
         return [_unknown(view, view.facts.version, what, view.command(f"{view.binary} version"))]
-    return broken or [_nothing(view)]
+    return [_told(view, len(left))] if _is_of_cluster(view.cluster) else _broken(view, left)
+
+
+def judge_cluster(view: ClusterView) -> Iterable[Verdict]:
+    """Judge once what no agent can mend: Services that have no backends for any of them."""
+    if not _is_of_cluster(view):
+        return ()
+    return _broken(view, list(_unserved(view)))
+
+
+def _is_of_cluster(cluster: ClusterView) -> bool:
+    """Tell whether all agents read slices, unless a node's own setting says otherwise.
+
+    With `enable-k8s-endpoint-slice=false` in the ConfigMap it depends on each agent's release.
+    """
+    facts = cluster.facts
+    if facts.config_map.value is None or facts.services.value is None:
+        return False
+    if find_flag(EffectiveConfig(facts.config_map.value.values), OPTION) is False:
+        return False
+    version = _kubernetes(cluster)
+    return facts.unmirrored.value is not None and (version is None or version >= (1, 17))
+
+
+def _told(view: NodeView, services: int) -> Verdict:
+    text = (
+        "nothing of this node's own: the cluster's finding tells of"
+        f" {counted(services, 'Service')} that no agent has backends for"
+    )
+    return view.verdict(ID, FindingSeverity.CLEAR, text)
+
+
+def _held(view: NodeView, services: int) -> Verdict:
+    text = (
+        f"{counted(services, 'Service')} without EndpointSlices, but this node's kernel holds"
+        " backends all the same"
+    )
+    return view.verdict(ID, FindingSeverity.CLEAR, text)
 
 
 def _reads_endpoints(view: NodeView) -> str | None:
@@ -201,14 +180,20 @@ def _reads_endpoints(view: NodeView) -> str | None:
     return None
 
 
-def _kubernetes(view: NodeView) -> tuple[int, int] | None:
-    found = _VERSION.match((view.cluster.facts.kubernetes_version.value or "").strip())
+def _kubernetes(view: _View) -> tuple[int, int] | None:
+    facts = _cluster(view).facts
+    found = _VERSION.match((facts.kubernetes_version.value or "").strip())
     return None if found is None else (int(found.group(1)), int(found.group(2)))
 
 
-def _lacks_mirroring(view: NodeView) -> bool:
+def _cluster(view: _View) -> ClusterView:
+    return view.cluster if isinstance(view, NodeView) else view
+
+
+def _lacks_mirroring(view: _View) -> bool:
     """Tell whether this is Kubernetes 1.17 or 1.18; agents from 1.19 on don't run there."""
-    is_new_agent = view.release is not None and view.release.at_least(1, 19)
+    release = view.release if isinstance(view, NodeView) else None
+    is_new_agent = release is not None and release.at_least(1, 19)
     return _kubernetes(view) in ((1, 17), (1, 18)) and not is_new_agent
 
 
@@ -236,19 +221,24 @@ def _unknown(
     return view.verdict(ID, FindingSeverity.UNKNOWN, text, missing=(missing,))
 
 
-def _broken(view: NodeView) -> Iterator[Verdict]:
-    groups: dict[tuple[str, FindingSeverity], list[tuple[UnmirroredEndpoints, Service]]] = {}
-    reasons: dict[str, _Reason] = {}
-    held = _held_anyway(view)
-    for endpoints, service in view.cluster.unmirrored:
+def _unserved(cluster: ClusterView) -> Iterator[_Unmirrored]:
+    for endpoints, service in cluster.unmirrored:
+        if _severity(endpoints, service) is not None:
+            yield endpoints, service
+
+
+def _broken(view: _View, found: Iterable[_Unmirrored]) -> Iterator[Verdict]:
+    groups: dict[tuple[str, FindingSeverity], list[_Unmirrored]] = {}
+    reasons: dict[str, Reason] = {}
+    for endpoints, service in found:
         severity = _severity(endpoints, service)
-        if severity is None or str(endpoints.service) in held:
+        if severity is None:
             continue
         reason = _reason(endpoints)
         reasons[reason.group] = reason
         groups.setdefault((reason.group, severity), []).append((endpoints, service))
-    for (group, severity), found in groups.items():
-        yield _verdict(view, reasons[group], severity, found)
+    for (group, severity), members in groups.items():
+        yield _verdict(view, reasons[group], severity, members)
 
 
 def _severity(endpoints: UnmirroredEndpoints, service: Service) -> FindingSeverity | None:
@@ -261,12 +251,12 @@ def _severity(endpoints: UnmirroredEndpoints, service: Service) -> FindingSeveri
     return None
 
 
-def _reason(endpoints: UnmirroredEndpoints) -> _Reason:
+def _reason(endpoints: UnmirroredEndpoints) -> Reason:
     if endpoints.is_skipped:
-        return _SKIPPED
+        return SKIPPED
     if endpoints.is_leader_lock:
-        return _LOCK
-    return _TOO_MANY if endpoints.largest_subset > MIRRORED_ADDRESSES else _NOT_MIRRORED
+        return LEADER_LOCK
+    return TOO_MANY if endpoints.largest_subset > MIRRORED_ADDRESSES else NOT_MIRRORED
 
 
 def _held_anyway(view: NodeView) -> set[str]:
@@ -280,17 +270,14 @@ def _held_anyway(view: NodeView) -> set[str]:
 
 
 def _verdict(
-    view: NodeView,
-    reason: _Reason,
-    severity: FindingSeverity,
-    found: Sequence[tuple[UnmirroredEndpoints, Service]],
+    view: _View, reason: Reason, severity: FindingSeverity, found: Sequence[_Unmirrored]
 ) -> Verdict:
     first = found[0][0]
     more = f" +{len(found) - 1}" if len(found) > 1 else ""
     effect = "has no backend" if severity is FindingSeverity.ACTIVE else "lacks backends"
     text = reason.text
-    if reason is _NOT_MIRRORED and _lacks_mirroring(view):
-        text = f"Kubernetes {view.cluster.facts.kubernetes_version.value} mirrors none"
+    if reason is NOT_MIRRORED and _lacks_mirroring(view):
+        text = f"Kubernetes {_cluster(view).facts.kubernetes_version.value} mirrors none"
     return view.verdict(
         ID,
         severity,
@@ -298,43 +285,48 @@ def _verdict(
         f" {first.addresses} addresses: {text}",
         evidence=tuple(_evidence(view, found)),
         objects=tuple(_objects(found)),
-        remedy=_named(_remedy(view, reason), str(first.service)),
+        remedy=named_remedy(_remedy(view, reason), str(first.service)),
         harm=len(found),
         group=reason.group,
     )
 
 
-def _objects(
-    found: Sequence[tuple[UnmirroredEndpoints, Service]],
-) -> Iterator[AffectedObject]:
+def _objects(found: Sequence[_Unmirrored]) -> Iterator[AffectedObject]:
     for endpoints, service in found[:_OBJECTS_SHOWN]:
         namespace, _, name = endpoints.service.rpartition("/")
         detail = f"{len(service.backends)} backends, {endpoints.addresses} addresses in Endpoints"
         yield AffectedObject("Service", CleanText(name), CleanText(namespace), clean(detail))
 
 
-def _evidence(
-    view: NodeView, found: Sequence[tuple[UnmirroredEndpoints, Service]]
-) -> Iterator[Evidence]:
-    reading = view.cluster.facts.unmirrored
-    faults = {str(one.service): one for one in _faults(view)}
+def _evidence(view: _View, found: Sequence[_Unmirrored]) -> Iterator[Evidence]:
+    faults = {str(one.service): one for one in _faults(view)} if isinstance(view, NodeView) else {}
     for endpoints, service in found[:_EVIDENCE_SHOWN]:
         writer = f", written by {endpoints.manager}" if endpoints.manager else ""
         text = (
             f"Endpoints {endpoints.service}: {endpoints.addresses} addresses{writer};"
             f" EndpointSlices: {len(service.backends)} backends"
         )
-        key = f"Endpoints/{endpoints.service}"
-        origin = reading.origin
-        source = "GET /api/v1/endpoints" if origin is None else origin.source
-        at = None if origin is None else origin.observed_at
-        yield view.fact(text, source, at, ProofKind.OBJECT, key)
+        reading = _cluster(view).facts.unmirrored
+        yield _fact(view, reading, text, "GET /api/v1/endpoints", f"Endpoints/{endpoints.service}")
         fault = faults.get(str(endpoints.service))
-        if fault is not None:
+        if fault is not None and isinstance(view, NodeView):
             text = f"{fault.frontend} of {fault.service}: {fault.fault.value} on this node"
             yield view.evidence(view.facts.services, text, ProofKind.SERVICE, str(fault.service))
     if _lacks_mirroring(view):
         yield _version_evidence(view)
+
+
+def _fact(view: _View, reading: Reading[T], text: str, source: str, key: str = "") -> Evidence:
+    origin = reading.origin
+    at = None
+    if origin is not None:
+        source, at = origin.source, origin.observed_at
+    node = view.facts.node if isinstance(view, NodeView) else None
+    if node is None:
+        return Evidence(clean(text, 600), clean(source, 300), at=at, proof=_OBJECT, key=key)
+    return Evidence(
+        clean(text, 600), clean(source, 300), node.uid, node.name, at, proof=_OBJECT, key=key
+    )
 
 
 def _faults(view: NodeView) -> Iterator[FrontendFault]:
@@ -344,42 +336,27 @@ def _faults(view: NodeView) -> Iterator[FrontendFault]:
             yield one
 
 
-def _version_evidence(view: NodeView) -> Evidence:
-    reading = view.cluster.facts.kubernetes_version
-    origin = reading.origin
-    source = "GET /version" if origin is None else origin.source
-    at = None if origin is None else origin.observed_at
-    return view.fact(f"Kubernetes {reading.value}", source, at, ProofKind.OBJECT)
+def _version_evidence(view: _View) -> Evidence:
+    reading = _cluster(view).facts.kubernetes_version
+    return _fact(view, reading, f"Kubernetes {reading.value}", "GET /version")
 
 
-def _remedy(view: NodeView, reason: _Reason) -> Remedy:
+def _remedy(view: _View, reason: Reason) -> Remedy:
     """Return the reason's remedy; on Kubernetes 1.17 and 1.18 the agents can read Endpoints."""
     if not _lacks_mirroring(view):
         return reason.remedy if reason.remedy != Remedy() else ABOUT.remedy
     return Remedy(
-        now=(_WRITE_SLICE,),
+        now=(WRITE_SLICE,),
         lasting=(
             CleanText("upgrade Kubernetes to 1.19 or later, which mirrors Endpoints"),
             CleanText(f"or set {OPTION}=false and restart the agents (Cilium to 1.18)"),
         ),
         settings=(ConfigSetting(OPTION, CleanText("false"), f"extraConfig.{OPTION}=false"),),
-        commands=(_LIST, restart_agents(view)),
+        commands=(LIST, restart_agents(view)),
         needs_restart=False,
         interrupts=CleanText("a slice interrupts nothing; the setting restarts every agent"),
-        test=_TEST,
+        test=TEST,
     )
 
 
-def _named(remedy: Remedy, service: str) -> Remedy:
-    """Put a Service's own names into the commands."""
-    namespace, _, name = service.rpartition("/")
-
-    def named(text: CleanText) -> CleanText:
-        return clean(text.replace("NAMESPACE", namespace).replace("NAME", name), 600)
-
-    commands = tuple(named(command) for command in remedy.commands)
-    now = tuple(named(step) for step in remedy.now)
-    return replace(remedy, now=now, commands=commands, test=named(remedy.test))
-
-
-CHECK = Check(ABOUT, judge_node=judge_node)
+CHECK = Check(ABOUT, judge_node=judge_node, judge_cluster=judge_cluster)
