@@ -132,9 +132,22 @@ def test_a_range_in_the_ephemeral_ports_that_nobody_reserves(
     found = [one for one in judged(CHECK, node) if one.group == "node-port-range"]
     assert bool(found) is is_found
     if found:
-        assert found[0].severity is FindingSeverity.ARMED
+        # Such an agent ends at its start where the two do overlap: this one runs.
+        assert found[0].severity is FindingSeverity.LATENT
+        assert "started with it" in found[0].summary
         assert f"30000-{high}" in found[0].summary
         assert "ip_local_port_range" in found[0].missing[0].how
+
+
+@pytest.mark.parametrize(("running", "severity"), [("true", "ARMED"), ("false", "LATENT")])
+def test_a_range_that_is_not_protected_from_the_next_start_on_is_armed(
+    running: str, severity: str
+) -> None:
+    key = "enable-auto-protect-node-port-range"
+    node = facts("BPF", replace(SNAT, port_max=40_000), config={key: running})
+    judgement = judged(CHECK, node, cluster_facts({key: "false"}))
+    found = [one for one in judgement if one.group == "node-port-range"]
+    assert [one.severity.value for one in found] == [severity]
 
 
 def test_the_finding_says_all_that_a_person_needs() -> None:

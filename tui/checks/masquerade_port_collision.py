@@ -20,6 +20,7 @@ from tui.model.findings import (
     Evidence,
     FindingSeverity,
     MissingEvidence,
+    ProofKind,
     Remedy,
     Verdict,
 )
@@ -189,28 +190,53 @@ def _range_overlap(view: NodeView) -> Verdict | None:
     """Judge a NodePort range that reaches into the ephemeral ports, where nothing reserves it."""
     proxy = view.kpr
     node_port = proxy.node_port if proxy is not None else None
-    is_protected = view.flag(_AUTO_PROTECT)
-    if node_port is None or not node_port.is_enabled or is_protected is not False:
+    setting, is_pending = _unprotected(view)
+    if node_port is None or not node_port.is_enabled or setting is None:
         return None
     low, high = node_port.port_min, node_port.port_max
     if low is None or high is None or high < _EPHEMERAL_MIN or low > _EPHEMERAL_MAX:
         return None
-    setting = view.setting(_AUTO_PROTECT)
     text = f"NodePort range {low}-{high}"
-    evidence = [stated(view, view.facts.status, text, status_command(view))]
-    if setting is not None:
-        evidence.append(option_evidence(view, _AUTO_PROTECT, setting))
+    evidence = (
+        stated(view, view.facts.status, text, status_command(view)),
+        setting,
+    )
+    words = (
+        "refuses to start next time where they do overlap"
+        if is_pending
+        else "started with it, so something else keeps them apart here"
+    )
     return view.verdict(
         _ID,
-        FindingSeverity.ARMED,
+        FindingSeverity.ARMED if is_pending else FindingSeverity.LATENT,
         f"the NodePort range {low}-{high} reaches into the kernel's default ephemeral ports"
-        f" ({_EPHEMERAL_MIN}-{_EPHEMERAL_MAX}) and the agent may not reserve it: where they do"
-        " overlap, it refuses to start",
-        evidence=tuple(evidence),
+        f" ({_EPHEMERAL_MIN}-{_EPHEMERAL_MAX}) and the agent may not reserve it: it {words}",
+        evidence=evidence,
         missing=(MissingEvidence(CleanText("the node's own ephemeral range"), _RANGE_HOW),),
         remedy=_RANGE_REMEDY,
         group="node-port-range",
     )
+
+
+def _unprotected(view: NodeView) -> tuple[Evidence | None, bool]:
+    """Return the setting by which nothing is reserved, and whether it waits for a restart.
+
+    An agent looks at the two ranges as it starts (`checkNodePortAndEphemeralPortRanges`) and ends
+    where they overlap: one that runs unprotected has passed it.
+    """
+    running = view.setting(_AUTO_PROTECT)
+    if running is not None and _is_false(running.value):
+        return option_evidence(view, _AUTO_PROTECT, running), False
+    held = view.cluster.facts.config_map
+    planned = "" if held.value is None else held.value.values.get(_AUTO_PROTECT, "")
+    if not _is_false(planned):
+        return None, False
+    text = f"{_AUTO_PROTECT}={planned} (ConfigMap)"
+    return view.cluster.evidence(held, text, ProofKind.CONFIG, _AUTO_PROTECT), True
+
+
+def _is_false(text: str) -> bool:
+    return text.strip().lower() == "false"
 
 
 _RANGE_REMEDY = Remedy(
