@@ -97,6 +97,12 @@ class PlannedWrite:
     uid: str = ""
     """Of the object as it was when planned; empty for a create."""
     resource_version: str = ""
+    version: str = ""
+    """API version, such as `v1` or `v2alpha1`."""
+    body: str = ""
+    """The JSON that is sent: the object of a create, the patch of a patch; empty for a delete."""
+    patch_type: str = ""
+    """merge, strategic or json; empty where nothing is patched."""
     diff: CleanText = _EMPTY
     """Unified diff of the object's YAML, without managedFields and status."""
     permission: Permission = Permission.UNKNOWN
