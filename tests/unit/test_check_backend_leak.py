@@ -82,6 +82,9 @@ def test_the_remedy_by_release(release: str, words: str, restart_cleans: bool) -
     assert (verdict.remedy.settings == ()) is restart_cleans
     assert any("upgrade to" in step for step in verdict.remedy.lasting) is not restart_cleans
     assert any("never delete ids" in step for step in verdict.remedy.now)
+    first = verdict.remedy.now[0]
+    assert ("a restart alone keeps" in first) is not restart_cleans
+    assert ("the copies that no Service uses" in first) is ("removes only" in words)
 
 
 @pytest.mark.parametrize(

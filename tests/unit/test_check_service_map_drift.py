@@ -20,6 +20,7 @@ from tests.unit.checks_facts import (
     status,
 )
 from tui.checks.service_map_drift import ABOUT, CHECK
+from tui.model.agent import NodePort
 from tui.model.findings import FindingSeverity, ProofKind, Verdict
 from tui.model.node import AgentPhase
 from tui.model.reading import Reading
@@ -250,6 +251,30 @@ def test_without_a_kube_proxy_replacement_nothing_is_wanted() -> None:
     off = status(kube_proxy_replacement=kpr(is_enabled=False, socket_lb=False))
     assert severity(CHECK, node_facts(state=off)) is CLEAR
     assert of(a_coverage(wanted=0), state=off)[0].severity is CLEAR
+
+
+OFF = kpr(mode=clean("False"), is_enabled=False, socket_lb=False, node_port=NodePort(False))
+
+
+@pytest.mark.parametrize(
+    ("fault", "proxy", "wanted"),
+    [
+        (a_fault(), OFF, LATENT),
+        (a_fault(kind=FaultKind.NO_BACKENDS), OFF, ACTIVE),
+        (a_fault(kind=FaultKind.WRONG_BACKENDS, surplus_backends=(POD,)), OFF, ACTIVE),
+        (a_fault(frontend_kind=FrontendKind.NODE_PORT), OFF, ACTIVE),
+        (a_fault(), replace(OFF, node_port=NodePort(True)), ACTIVE),
+        (a_fault(), replace(OFF, socket_lb=True), ACTIVE),
+        (a_fault(), replace(OFF, mode=clean("Partial"), is_enabled=True), ACTIVE),
+    ],
+)
+def test_what_is_missing_beside_kube_proxy_is_translated_by_it(
+    fault: FrontendFault, proxy: Any, wanted: FindingSeverity
+) -> None:
+    """Pods' packets are looked up in the maps, and go on untranslated where they have nothing."""
+    (verdict,) = of(a_coverage(fault), state=status(kube_proxy_replacement=proxy))
+    assert verdict.severity is wanted
+    assert ("kube-proxy translates" in verdict.summary) is (wanted is LATENT)
 
 
 def test_an_old_reading_keeps_its_faults_and_loses_its_all_is_well() -> None:

@@ -203,8 +203,9 @@ def _remedy(view: NodeView, cure: _Cure, usage: MapUsage) -> Remedy:
             interrupts=RESTART_INTERRUPTS,
             test=view.command(count_command(usage)),
         )
-    flush = CleanText(
-        "a restart alone keeps the copies on this release: with another size the map comes back"
+    kept = "the copies that no Service uses" if cure is _Cure.REMOVES_USED else "the copies"
+    flush = clean(
+        f"a restart alone keeps {kept} on this release: with another size the map comes back"
         " empty, and only what the Services want is filled in again"
     )
     resize = remedy_for(view, usage)

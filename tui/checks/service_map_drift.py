@@ -96,7 +96,7 @@ def _judge_node(view: NodeView) -> Iterable[Verdict]:
 
 def _without_coverage(view: NodeView) -> Verdict:
     if view.kpr is not None and view.kpr.is_enabled is False and not view.socket_lb:
-        why = "the kube-proxy replacement is off: kube-proxy serves the Services here"
+        why = "the kube-proxy replacement is off: kube-proxy translates what the maps lack"
         return view.verdict(_ID, FindingSeverity.CLEAR, why)
     return view.verdict(
         _ID,
@@ -121,16 +121,35 @@ def _broken(view: NodeView, coverage: ServiceCoverage, broken: Sequence[Frontend
     listed = sum(fault.fault is FaultKind.MISSING for fault in broken)
     missing = max(listed, coverage.missing_frontends)
     wrong = [fault for fault in broken if fault.fault is not FaultKind.MISSING]
+    is_harmless = _is_left_to_kube_proxy(view, broken)
+    effect = "kube-proxy translates what the maps lack; " if is_harmless else ""
     return view.verdict(
         _ID,
-        FindingSeverity.ACTIVE,
-        f"{_summary(coverage, broken, missing)}; {cause.text}",
+        FindingSeverity.LATENT if is_harmless else FindingSeverity.ACTIVE,
+        f"{_summary(coverage, broken, missing)}; {effect}{cause.text}",
         evidence=(_counts(view, coverage), *_evidence(view, broken), *cause.evidence),
         objects=_objects(broken),
         remedy=_remedy(view, cause, broken),
         missing=_freshness(view),
         since=cause.since,
         harm=max(1, missing + len(wrong)),
+    )
+
+
+def _is_left_to_kube_proxy(view: NodeView, broken: Sequence[FrontendFault]) -> bool:
+    """Whether nothing but cluster IPs is missing where kube-proxy is there to translate them.
+
+    With the replacement off the maps serve the packets of pods alone, at the pod's device: what
+    they have nothing for goes on to the host untranslated (`lb4_lookup_service`, bpf_lxc.c).
+    """
+    proxy = view.kpr
+    if not broken or proxy is None or proxy.is_enabled is not False:
+        return False
+    if proxy.socket_lb is not False:
+        return False
+    has_node_port = proxy.node_port is not None and proxy.node_port.is_enabled
+    return not has_node_port and all(
+        one.fault is FaultKind.MISSING and one.kind is FrontendKind.CLUSTER_IP for one in broken
     )
 
 
