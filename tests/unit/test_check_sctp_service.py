@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.checks_facts import (
+    NOW,
     cluster_facts,
     judged,
     known,
@@ -17,9 +18,10 @@ from tests.unit.checks_facts import (
     status,
 )
 from tui.checks.sctp_service import CHECK
+from tui.checks.view import ClusterView
 from tui.model.agent import AgentMetrics, DropRate, NodePort
-from tui.model.cluster import ClusterFacts
-from tui.model.findings import FindingSeverity
+from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.findings import FindingSeverity, Verdict
 from tui.model.names import NodeName
 from tui.model.reading import Reading
 from tui.model.services import Service, ServicePort
@@ -95,13 +97,92 @@ def test_kube_proxy_serves_node_ports_where_the_replacement_does_not() -> None:
     assert severity(CHECK, node_facts(config=ON, state=state), rewritten) is ACTIVE
 
 
+def of_cluster(facts: ClusterFacts) -> list[Verdict]:
+    assert CHECK.judge_cluster is not None
+    return list(CHECK.judge_cluster(ClusterView(facts, NOW)))
+
+
+@pytest.mark.parametrize(
+    ("one", "config", "works"),
+    [
+        (service(), {}, False),
+        (service(), {"enable-sctp": "false"}, False),
+        (service(), ON, True),
+        (service(port(9100, "9200")), ON, False),
+        (service(port(9100, "9200"), is_headless=True), {}, True),
+        (service(port(9100), type_="ExternalName"), {}, True),
+        (service(port(node_port=30100), type_="NodePort"), ON, True),
+        (
+            service(port(node_port=30100), type_="NodePort"),
+            ON | {"kube-proxy-replacement": "true"},
+            False,
+        ),
+    ],
+)
+def test_what_no_node_can_serve_is_told_once_for_the_cluster(
+    one: Service, config: dict[str, str], works: bool
+) -> None:
+    facts = cluster(one, config=config)
+    assert [verdict.severity for verdict in of_cluster(facts)] == ([] if works else [ACTIVE])
+    if works:
+        return
+    for release in ("1.12.19", "1.17.5", None):
+        (verdict,) = judged(CHECK, node_facts(release, config={}), facts)
+        assert verdict.severity is CLEAR
+        assert "the cluster's finding tells of" in verdict.summary
+
+
+def test_without_the_config_map_each_node_is_judged() -> None:
+    assert of_cluster(cluster(service())) == []
+    assert severity(CHECK, node_facts(config={}), cluster(service())) is ACTIVE
+    assert of_cluster(cluster_facts({}, services=Reading())) == []
+
+
+def test_a_node_that_differs_from_the_cluster_is_judged_by_its_own() -> None:
+    off = cluster(service(port(9100)), config={})
+    assert severity(CHECK, node_facts(config=ON), off) is CLEAR
+    off = cluster(service(port(9100, "9200")), config={})
+    assert severity(CHECK, node_facts(config=ON), off) is ACTIVE
+    on = cluster(service(port(9100)), config=ON)
+    assert severity(CHECK, node_facts("1.12.19", config={}), on) is ACTIVE
+    assert severity(CHECK, node_facts("1.13.0", config={"EnableSCTP": "false"}), on) is ACTIVE
+    # A second port that the cluster's finding does not tell of.
+    both = cluster(service(port(9100, "9200"), port(9300)), config=ON)
+    (verdict,) = judged(CHECK, node_facts("1.12.19", config={}), both)
+    assert [one.detail for one in verdict.objects] == ["port 9300/SCTP"]
+
+
+@pytest.mark.parametrize(
+    ("image", "helm"),
+    [("quay.io/cilium/cilium:v1.12.4", False), ("quay.io/cilium/cilium:v1.17.5", True)],
+)
+def test_the_clusters_finding_says_all_that_is_needed(image: str, helm: bool) -> None:
+    sets = (CiliumDaemonSet(clean("cilium"), clean("kube-system"), image=clean(image)),)
+    (verdict,) = of_cluster(cluster(service(), config={}, daemonsets=known(sets)))
+    assert (verdict.node_uid, verdict.group) == (None, "all nodes")
+    assert verdict.summary == (
+        "1 SCTP port of Services (core/amf) that can't work on any node: enable-sctp is off"
+    )
+    assert [one.text for one in verdict.evidence] == [
+        "enable-sctp is not set: the default is false (ConfigMap)",
+        "core/amf ClusterIP: port 9100/SCTP, targetPort 9100, endpoints' ports: none",
+    ]
+    assert verdict.objects[0].detail == "port 9100/SCTP"
+    commands = " | ".join(verdict.remedy.commands)
+    assert ("--version 1.17.5 --set sctp.enabled=true" in commands) is helm
+    assert ("rollout restart daemonset/cilium" in commands) is helm
+    assert any("upgrade" in one for one in verdict.remedy.lasting) is not helm
+    assert "hostNetwork" in verdict.remedy.now[0]
+
+
 @pytest.mark.parametrize(("release", "expected"), [("1.17.5", ACTIVE), ("1.18.0", UNKNOWN)])
 def test_an_option_the_agent_does_not_print_is_unknown_from_1_18(
     release: str, expected: FindingSeverity
 ) -> None:
     facts = node_facts(release, config={"Debug": "false"})
     assert severity(CHECK, facts, cluster(service())) is expected
-    assert severity(CHECK, facts, cluster(service(), config={"debug": "false"})) is ACTIVE
+    (verdict,) = of_cluster(cluster(service(), config={"debug": "false"}))
+    assert verdict.severity is ACTIVE
 
 
 def test_nothing_is_known_without_services() -> None:
@@ -138,7 +219,7 @@ def test_only_drops_of_now_prove_that_masquerading_fails(
 def test_a_person_is_told_all_that_is_needed() -> None:
     metrics = AgentMetrics((drop("CT: Unknown L4 protocol", 50),))
     facts = replace(node_facts(config={}), metrics=known(metrics, "cilium metrics list"))
-    (verdict,) = judged(CHECK, facts, cluster(service(), config={}))
+    (verdict,) = judged(CHECK, facts, cluster(service()))
     assert "core/amf" in verdict.summary
     assert verdict.objects[0].detail == "port 9100/SCTP"
     texts = " | ".join(piece.text for piece in verdict.evidence)

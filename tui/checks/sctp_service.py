@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted
-from tui.checks.remedies.commands import helm_set, restart_agents
-from tui.checks.view import NodeView
+from tui.checks.proof.sctp_ports import (
+    OPTION,
+    ClusterSctp,
+    SctpPort,
+    cluster_sctp,
+    config_map_evidence,
+    examined,
+    names,
+    port_evidence,
+    sctp_ports,
+    used,
+)
+from tui.checks.remedies.commands import releases_of
+from tui.checks.remedies.sctp import (
+    OFF_NOW,
+    RESTART,
+    SWITCH,
+    TEST,
+    equal_ports,
+    switch_on,
+    upgrade,
+    without_masquerading,
+)
+from tui.checks.view import ClusterView, NodeView
 from tui.model.agent import DropRate
 from tui.model.findings import (
     AffectedObject,
-    ConfigSetting,
     Evidence,
     FindingSeverity,
     MissingEvidence,
@@ -20,32 +40,40 @@ from tui.model.findings import (
     Remedy,
     Verdict,
 )
-from tui.model.services import Service, ServicePort
 from tui.safety import CleanText, clean
 
 _ID = "sctp-service"
-_OPTION = "enable-sctp"
+_EVERYWHERE = "all nodes"
+"""Group of what no node can serve, told once for the cluster."""
 _NO_PROTOCOL = ("unknown l4 protocol", "unsupported protocol for nat masquerade")
 """Drop reasons 137, 142 and 168 (`pkg/monitor/api/drop.go`), in lower case."""
 _BETA = "beta: one home only, no policies between pods and virtual IPs, no BPF masquerading"
 
 
-@dataclass(frozen=True, slots=True)
-class _Port:
-    """One SCTP port of a Service, with what keeps it from working; empty where nothing does."""
-
-    service: Service
-    port: ServicePort
-    faults: tuple[str, ...] = ()
-    is_unresolved: bool = False
-    """Whether its targetPort is a name that no endpoint resolves."""
-
-    @property
-    def affected(self) -> AffectedObject:
-        namespace, _, name = self.service.name.partition("/")
-        faults = f": {', '.join(self.faults)}" if self.faults else ""
-        detail = clean(f"port {self.port.port}/SCTP{faults}", 300)
-        return AffectedObject("Service", CleanText(name), CleanText(namespace), detail)
+def _judge_cluster(view: ClusterView) -> Iterable[Verdict]:
+    told = cluster_sctp(view)
+    if told is None or not told.ports:
+        return
+    if told.is_off:
+        summary = f"{used(told.ports)} that can't work on any node: {OPTION} is off"
+        is_old = any(not release.at_least(1, 13) for release in releases_of(view))
+        remedy = upgrade() if is_old else switch_on(view)
+    else:
+        summary = (
+            f"{counted(len(told.ports), 'SCTP port')} of Services need rewriting, which Cilium"
+            f" can't: {names(told.ports)}"
+        )
+        remedy = equal_ports()
+    yield view.verdict(
+        _ID,
+        FindingSeverity.ACTIVE,
+        summary,
+        evidence=(config_map_evidence(view), *port_evidence(view, told.ports)),
+        objects=tuple(one.affected for one in told.ports),
+        remedy=remedy,
+        harm=len(told.ports),
+        group=_EVERYWHERE,
+    )
 
 
 def _judge(view: NodeView) -> Iterator[Verdict]:
@@ -59,12 +87,7 @@ def _judge(view: NodeView) -> Iterator[Verdict]:
             missing=(view.missing(services, "the cluster's Services", how),),
         )
         return
-    ports = [
-        _Port(service, port)
-        for service in view.cluster.balanced_services.get("SCTP", ())
-        for port in service.ports
-        if port.protocol.upper() == "SCTP"
-    ]
+    ports = sctp_ports(view.cluster)
     host_ports = [
         AffectedObject("Pod", CleanText(name), CleanText(space), clean(f"hostPort {one.port}/SCTP"))
         for one in view.cluster.host_ports_on(view.name)
@@ -78,27 +101,39 @@ def _judge(view: NodeView) -> Iterator[Verdict]:
     yield _judge_used(view, ports, host_ports)
 
 
-def _judge_used(view: NodeView, ports: list[_Port], host_ports: list[AffectedObject]) -> Verdict:
-    used = _count(ports, host_ports)
+def _judge_used(view: NodeView, ports: list[SctpPort], host_ports: list[AffectedObject]) -> Verdict:
+    told = cluster_sctp(view.cluster)
+    known = frozenset() if told is None else told.keys
+    # What the cluster's finding tells of is no node's own, unless its agent runs with SCTP on.
+    rest = [one for one in ports if one.key not in known]
+    is_old = view.release is not None and not view.release.at_least(1, 13)
+    is_on = _is_enabled(view)
+    differs = told is not None and told.is_off and is_on is True and not is_old
+    if told is not None and not (rest or host_ports or differs):
+        return _told(view, told)
+    summary = used(rest or ports, len(host_ports))
     if view.release is None:
         missing = MissingEvidence(
             CleanText("the agent's release"), view.command("cilium-dbg version -o json")
         )
-        return view.verdict(
-            _ID, FindingSeverity.UNKNOWN, f"{used}; support came with 1.13", missing=(missing,)
-        )
-    if not view.release.at_least(1, 13):
+        text = f"{summary}; support came with 1.13"
+        return view.verdict(_ID, FindingSeverity.UNKNOWN, text, missing=(missing,))
+    if is_old:
         why = f"Cilium {view.release} does not load-balance SCTP (came with 1.13)"
-        return _unsupported(view, ports, host_ports, why)
-    is_on = _is_enabled(view)
+        return _unsupported(view, rest, host_ports, why)
     if is_on is None:
         how = view.command(f"{view.binary} config -a")
-        missing = MissingEvidence(CleanText(f"the option {_OPTION}"), how)
-        summary = f"{used}; whether {_OPTION} is on is not known"
-        return view.verdict(_ID, FindingSeverity.UNKNOWN, summary, missing=(missing,))
+        missing = MissingEvidence(CleanText(f"the option {OPTION}"), how)
+        text = f"{summary}; whether {OPTION} is on is not known"
+        return view.verdict(_ID, FindingSeverity.UNKNOWN, text, missing=(missing,))
     if not is_on:
-        return _unsupported(view, ports, host_ports, f"{_OPTION} is off")
-    return _enabled(view, [_examined(view, one) for one in ports], host_ports)
+        return _unsupported(view, rest, host_ports, f"{OPTION} is off")
+    return _enabled(view, ports, host_ports, told)
+
+
+def _told(view: NodeView, told: ClusterSctp) -> Verdict:
+    text = f"nothing of this node's own: the cluster's finding tells of {used(told.ports)}"
+    return view.verdict(_ID, FindingSeverity.CLEAR, text)
 
 
 def _is_enabled(view: NodeView) -> bool | None:
@@ -106,35 +141,13 @@ def _is_enabled(view: NodeView) -> bool | None:
 
     From 1.18 on, a key can be missing from what the agent prints: the ConfigMap then tells.
     """
-    found = view.flag(_OPTION)
+    found = view.flag(OPTION)
     if found is not None:
         return found
     is_listed = view.facts.config.value is not None and not (
         view.release is not None and view.release.at_least(1, 18)
     )
     return False if is_listed or view.cluster.facts.config_map.value is not None else None
-
-
-def _examined(view: NodeView, one: _Port) -> _Port:
-    """Find what an enabled SCTP still can't do: change a port (`configuration/sctp` of 1.18)."""
-    port = one.port
-    faults: list[str] = []
-    targets: tuple[int, ...] = port.backend_ports
-    is_unresolved = False
-    if not targets and port.target_port and not port.target_port.isdecimal():
-        is_unresolved = True
-    elif not targets and port.target_port:
-        targets = (int(port.target_port[:9]),)
-    others = sorted({target for target in targets if target != port.port})
-    if others:
-        name = f" ({port.target_port})" if not port.target_port.isdecimal() else ""
-        faults.append(f"targetPort {', '.join(map(str, others))}{name} differs")
-    if _serves_node_ports(view):
-        if port.node_port is not None:
-            faults.append(f"nodePort {port.node_port}")
-        elif one.service.type == "LoadBalancer":
-            faults.append("type LoadBalancer")
-    return _Port(one.service, port, tuple(faults), is_unresolved)
 
 
 def _serves_node_ports(view: NodeView) -> bool:
@@ -145,45 +158,60 @@ def _serves_node_ports(view: NodeView) -> bool:
     return kpr.is_enabled is not False if kpr.node_port is None else kpr.node_port.is_enabled
 
 
-def _enabled(view: NodeView, ports: list[_Port], host_ports: list[AffectedObject]) -> Verdict:
-    broken = [one for one in ports if one.faults]
-    evidence = (*_setting(view), *_service_evidence(view, broken or ports), *_drop_evidence(view))
+def _enabled(
+    view: NodeView,
+    ports: list[SctpPort],
+    host_ports: list[AffectedObject],
+    told: ClusterSctp | None,
+) -> Verdict:
+    serves = _serves_node_ports(view)
+    found = [examined(one, serves_node_ports=serves) for one in ports]
+    known = frozenset() if told is None or told.is_off else told.keys
+    broken = [one for one in found if one.faults and one.key not in known]
+    shown = broken or found
+    evidence = (*_setting(view), *port_evidence(view.cluster, shown), *_drop_evidence(view))
     if broken:
-        summary = (
-            f"{counted(len(broken), 'SCTP port')} of Services need rewriting, which Cilium can't"
-        )
         return view.verdict(
             _ID,
             FindingSeverity.ACTIVE,
-            f"{summary}: {_names(broken)}",
+            f"{counted(len(broken), 'SCTP port')} of Services need rewriting, which Cilium can't:"
+            f" {names(broken)}",
             evidence=evidence,
             objects=tuple(one.affected for one in broken),
-            remedy=_equal_ports(view),
+            remedy=equal_ports(),
             harm=len(broken),
         )
     drops = _drops(view, "masquerade")
     if drops:
-        return _masqueraded(view, ports, drops, evidence)
-    unresolved = [one for one in ports if one.is_unresolved]
+        return _masqueraded(view, found, drops, evidence)
+    unresolved = [one for one in found if one.is_unresolved and one.key not in known]
     if unresolved:
-        first = unresolved[0]
-        what = f"the number behind targetPort {first.port.target_port} of {first.service.name}"
-        namespace, _, name = first.service.name.partition("/")
-        how = f"kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}"
-        return view.verdict(
-            _ID,
-            FindingSeverity.UNKNOWN,
-            f"{counted(len(unresolved), 'SCTP port')} with a named targetPort and no endpoints",
-            evidence=evidence,
-            missing=(MissingEvidence(clean(what), clean(how)),),
-        )
+        return _unresolved(view, unresolved, evidence)
+    if told is not None and known:
+        return _told(view, told)
     note = "; an SCTP hostPort works only where it is the containerPort" if host_ports else ""
     summary = f"SCTP is on and every port is its targetPort ({_BETA}){note}"
     return view.verdict(_ID, FindingSeverity.CLEAR, summary, evidence=evidence)
 
 
+def _unresolved(
+    view: NodeView, unresolved: list[SctpPort], evidence: tuple[Evidence, ...]
+) -> Verdict:
+    first = unresolved[0]
+    what = f"the number behind targetPort {first.port.target_port} of {first.service.name}"
+    namespace, _, name = first.service.name.partition("/")
+    how = f"kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}"
+    return view.verdict(
+        _ID,
+        FindingSeverity.UNKNOWN,
+        f"{counted(len(unresolved), 'SCTP port')} with a named targetPort and no endpoints",
+        evidence=evidence,
+        missing=(MissingEvidence(clean(what), clean(how)),),
+    )
+
+
 def _masqueraded(
-    view: NodeView, ports: list[_Port], drops: list[DropRate], evidence: tuple[Evidence, ...]
+    view: NodeView, ports: list[SctpPort], drops: list[DropRate], evidence: tuple[Evidence, ...]
 ) -> Verdict:
     rate = sum(one.per_second for one in drops)
     return view.verdict(
@@ -193,64 +221,37 @@ def _masqueraded(
         " use: BPF masquerading can't translate it",
         evidence=evidence,
         objects=tuple(one.affected for one in ports),
-        remedy=_without_masquerading(view),
+        remedy=without_masquerading(view),
         harm=1,
     )
 
 
 def _unsupported(
-    view: NodeView, ports: list[_Port], host_ports: list[AffectedObject], why: str
+    view: NodeView, ports: list[SctpPort], host_ports: list[AffectedObject], why: str
 ) -> Verdict:
     is_old = view.release is not None and not view.release.at_least(1, 13)
     return view.verdict(
         _ID,
         FindingSeverity.ACTIVE,
-        f"{_count(ports, host_ports)} that can't work: {why}",
-        evidence=(*_setting(view), *_service_evidence(view, ports), *_drop_evidence(view)),
+        f"{used(ports, len(host_ports))} that can't work: {why}",
+        evidence=(*_setting(view), *port_evidence(view.cluster, ports), *_drop_evidence(view)),
         objects=(*(one.affected for one in ports), *host_ports),
-        remedy=_upgrade(view) if is_old else _switch_on(view),
+        remedy=upgrade() if is_old else switch_on(view),
         harm=len(ports) + len(host_ports),
     )
 
 
-def _count(ports: list[_Port], host_ports: list[AffectedObject]) -> str:
-    parts = []
-    if ports:
-        parts.append(f"{counted(len(ports), 'SCTP port')} of Services ({_names(ports)})")
-    if host_ports:
-        parts.append(counted(len(host_ports), "SCTP hostPort"))
-    return " and ".join(parts)
-
-
-def _names(ports: list[_Port]) -> str:
-    names = list(dict.fromkeys(str(one.service.name) for one in ports))
-    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-
-
 def _setting(view: NodeView) -> tuple[Evidence, ...]:
-    found = view.setting(_OPTION)
+    found = view.setting(OPTION)
     if found is not None:
-        return (view.setting_evidence(_OPTION, found),)
+        return (view.setting_evidence(OPTION, found),)
     if view.release is not None and not view.release.at_least(1, 13):
         return (view.fact(f"Cilium {view.release}", view.command(f"{view.binary} version")),)
-    text = f"{_OPTION} is not set: the default is false"
+    text = f"{OPTION} is not set: the default is false"
     held = view.cluster.facts.config_map
     if held.value is not None:
-        return (view.cluster.evidence(held, text, ProofKind.CONFIG, _OPTION),)
-    return (view.evidence(view.facts.config, text, ProofKind.CONFIG, _OPTION),)
-
-
-def _service_evidence(view: NodeView, ports: list[_Port]) -> Iterator[Evidence]:
-    for one in ports[:5]:
-        port = one.port
-        targets = ", ".join(map(str, port.backend_ports)) or "none"
-        node_port = f", nodePort {port.node_port}" if port.node_port is not None else ""
-        text = (
-            f"{one.service.name} {one.service.type}: port {port.port}/SCTP, targetPort"
-            f" {port.target_port or port.port}, endpoints' ports: {targets}{node_port}"
-        )
-        key = str(one.service.name)
-        yield view.cluster.evidence(view.cluster.facts.services, text, ProofKind.SERVICE, key)
+        return (view.cluster.evidence(held, text, ProofKind.CONFIG, OPTION),)
+    return (view.evidence(view.facts.config, text, ProofKind.CONFIG, OPTION),)
 
 
 def _drops(view: NodeView, fragment: str = "") -> list[DropRate]:
@@ -269,68 +270,6 @@ def _drop_evidence(view: NodeView) -> Iterator[Evidence]:
         text = f"{one.reason} ({one.direction}): {one.per_second:.1f}/s, {one.packets} since last"
         yield view.evidence(view.facts.metrics, text)
 
-
-def _switch_on(view: NodeView) -> Remedy:
-    return Remedy(
-        now=(CleanText("reach the backends by their pod IPs, or run them with hostNetwork"),),
-        lasting=(CleanText("switch SCTP on, and give each port a targetPort equal to it"),),
-        settings=(ConfigSetting(_OPTION, CleanText("true"), "sctp.enabled=true"),),
-        commands=(helm_set(view, "sctp.enabled=true"), restart_agents(view)),
-        needs_restart=True,
-        interrupts=CleanText("agents restart node after node; established traffic goes on"),
-        test=_TEST,
-    )
-
-
-def _upgrade(view: NodeView) -> Remedy:
-    return Remedy(
-        now=(CleanText("reach the backends by their pod IPs, or run them with hostNetwork"),),
-        lasting=(
-            CleanText("upgrade Cilium to 1.13 or later, one minor release at a time"),
-            CleanText("then switch SCTP on, with every targetPort equal to its port"),
-        ),
-        settings=(ConfigSetting(_OPTION, CleanText("true"), "sctp.enabled=true"),),
-        commands=(restart_agents(view),),
-        needs_restart=True,
-        interrupts=CleanText("the upgrade restarts every agent"),
-        test=_TEST,
-    )
-
-
-def _equal_ports(view: NodeView) -> Remedy:
-    return Remedy(
-        now=(
-            CleanText("set targetPort to the port's number, and let the pods listen there"),
-            CleanText("from outside, reach pods by IP or hostNetwork instead of a NodePort"),
-        ),
-        lasting=(CleanText("for telecom workloads, give pods a second interface (Multus)"),),
-        commands=(CleanText("kubectl -n <namespace> edit service <name>"),),
-        needs_restart=False,
-        interrupts=CleanText("the Service's own connections"),
-        test=_TEST,
-    )
-
-
-def _without_masquerading(view: NodeView) -> Remedy:
-    return Remedy(
-        now=(
-            CleanText(
-                "route the peers without masquerading: ipv4NativeRoutingCIDR, or the"
-                " nonMasqueradeCIDRs of the ip-masq-agent"
-            ),
-        ),
-        lasting=(CleanText("masquerade with iptables instead of BPF"),),
-        settings=(
-            ConfigSetting("enable-bpf-masquerade", CleanText("false"), "bpf.masquerade=false"),
-        ),
-        commands=(helm_set(view, "bpf.masquerade=false"), restart_agents(view)),
-        needs_restart=True,
-        interrupts=CleanText("connections that are masqueraded now"),
-        test=_TEST,
-    )
-
-
-_TEST = CleanText("ncat --sctp <cluster IP> <port> from a pod, while `monitor --type drop` runs")
 
 ABOUT = About(
     id=_ID,
@@ -354,14 +293,14 @@ ABOUT = About(
         " is the targetPort."
     ),
     remedy=Remedy(
-        now=(CleanText("reach the backends by their pod IPs, or run them with hostNetwork"),),
+        now=(OFF_NOW,),
         lasting=(
             CleanText("switch SCTP on (1.13 and later) and set every targetPort to its port"),
         ),
-        settings=(ConfigSetting(_OPTION, CleanText("true"), "sctp.enabled=true"),),
+        settings=(SWITCH,),
         needs_restart=True,
-        interrupts=CleanText("agents restart node after node; established traffic goes on"),
-        test=_TEST,
+        interrupts=RESTART,
+        test=TEST,
     ),
     references=(
         CleanText("https://docs.cilium.io/en/stable/configuration/sctp/"),
@@ -370,4 +309,4 @@ ABOUT = About(
         CleanText("cilium/cilium#32412"),
     ),
 )
-CHECK = Check(ABOUT, judge_node=_judge)
+CHECK = Check(ABOUT, judge_node=_judge, judge_cluster=_judge_cluster)
