@@ -189,6 +189,17 @@ def test_a_large_cluster_spreads_out_the_worst_map_and_the_focused_nodes_only() 
     assert small.trend.ratios
 
 
+def test_maps_without_a_trend_are_the_objects_that_were_read() -> None:
+    store = Store()
+    for number in range(201):
+        store.apply(seen(NodeUid(f"n{number}")))
+    store.apply(seen())
+    other = MapUsage(clean("small"), MapKind.HASH, 1_000, 1, CountOrigin.COUNTED, 5.0)
+    store.apply(maps_report(1.0, usage(500, 1.0), other))
+    _, small = store.snapshot(0.0).nodes[NODE].maps.value or ()
+    assert small is other
+
+
 def test_unknown_occupancy_has_no_history() -> None:
     store = Store()
     store.apply(seen())

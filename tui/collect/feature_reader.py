@@ -46,6 +46,8 @@ class Seen:
 class FeatureReader:
     """The features of one node over its visits."""
 
+    __slots__ = ("_followed", "_sharing", "_sources", "_was_asked")
+
     def __init__(self, sharing: Sharing) -> None:
         self._sharing = sharing
         self._sources = FeatureSources()

@@ -40,6 +40,8 @@ def host_probes(release: Release | None) -> frozenset[str]:
 class HostReader:
     """The host facts of one node over its visits."""
 
+    __slots__ = ("_facts", "_sharing")
+
     def __init__(self, sharing: Sharing) -> None:
         self._sharing = sharing
         self._facts = HostFacts()

@@ -32,6 +32,17 @@ DUMPED_PINS = frozenset(
 class MapReader:
     """The maps of one node over its visits."""
 
+    __slots__ = (
+        "_duplicates",
+        "_has_listed_maps",
+        "_remembered",
+        "_steady",
+        "_wanted",
+        "counts_wanted",
+        "has_ipv6_maps",
+        "listed",
+    )
+
     def __init__(self) -> None:
         self._remembered = NodeOccupancy()
         self._duplicates: dict[str, int] = {}

@@ -64,6 +64,24 @@ class Answered:
 class NodeReader:
     """One node over its visits."""
 
+    __slots__ = (
+        "_boot_id",
+        "_collector_id",
+        "_config",
+        "_container_id",
+        "_features",
+        "_full",
+        "_host",
+        "_maps",
+        "_memo",
+        "_release",
+        "_sample",
+        "_services",
+        "_sharing",
+        "_status",
+        "_uid",
+    )
+
     def __init__(
         self, keeper: WantKeeper, collector_id: str = "", sharing: Sharing | None = None
     ) -> None:

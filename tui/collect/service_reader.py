@@ -62,6 +62,8 @@ class ServiceReader:
     What the kernel held is not kept: at thousands of nodes it would be most of the memory.
     """
 
+    __slots__ = ("_compared", "_keeper", "_raw", "wants_confirmation")
+
     def __init__(self, keeper: WantKeeper) -> None:
         self._keeper = keeper
         self._compared: tuple[object, ...] = ()

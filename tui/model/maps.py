@@ -44,6 +44,9 @@ class Trend:
     """The stretch of history behind `seconds_to_full`."""
 
 
+NO_TREND = Trend()
+
+
 @dataclass(frozen=True, slots=True)
 class MapUsage:
     """How full one BPF map of one node is."""
@@ -70,7 +73,7 @@ class MapUsage:
     """The message of a failing `bpf-map-sync-<map>` controller."""
     note: CleanText = CleanText("")
     """Why there is no count, and how to get one."""
-    trend: Trend = Trend()
+    trend: Trend = NO_TREND
 
     @property
     def ratio(self) -> float | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from bisect import insort
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -162,13 +161,13 @@ class NodeLog:
     def __init__(self) -> None:
         self._problems = _Ring()
         self._others = _Ring()
-        self._gaps: deque[LogGap] = deque(maxlen=GAPS_KEPT)
+        self._gaps: tuple[LogGap, ...] = ()
         self._rows: tuple[LogEntry | LogGap, ...] | None = ()
 
     def add(self, batch: LogBatch, sequence: int, limits: LogLimits) -> int:
         """Take in a batch and return the next free sequence number."""
         if batch.gap is not None:
-            self._gaps.append(replace(batch.gap, sequence=sequence))
+            self._gaps = (*self._gaps, replace(batch.gap, sequence=sequence))[-GAPS_KEPT:]
             sequence += 1
         for line in batch.lines:
             ring = self._problems if line.level >= LogLevel.WARN else self._others

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tui.model.maps import MapKind, MapUsage, Trend
+from tui.model.maps import NO_TREND, MapKind, MapUsage, Trend
 from tui.store.forecast import SMALLEST_RISE, Forecast, forecast
 from tui.store.history import HISTORY_SECONDS, NodeHistory, Sample
 
 SHOWN_POINTS = 60
 FORECAST_KINDS = frozenset({MapKind.HASH, MapKind.PERCPU_HASH, MapKind.LPM_TRIE})
 """An LRU map evicts and an array is always full: neither fills up."""
-
-NO_TREND = Trend()
 
 
 class _Course:

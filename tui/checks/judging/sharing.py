@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from tui.model.findings import FindingSeverity, Verdict
+from tui.model.findings import Evidence, FindingSeverity, Verdict
 from tui.model.names import NodeName
 
 T = TypeVar("T", bound=Hashable)
@@ -40,8 +40,18 @@ class VerdictPool:
             verdict,
             summary=self._part(verdict.summary),
             objects=self._part(verdict.objects),
+            evidence=tuple(map(self._evidence, verdict.evidence)),
             remedy=self._part(verdict.remedy),
             missing=self._part(verdict.missing),
+        )
+
+    def _evidence(self, evidence: Evidence) -> Evidence:
+        """Return the same evidence with shared texts: commands are the same on all nodes."""
+        return replace(
+            evidence,
+            text=self._part(evidence.text),
+            source=self._part(evidence.source),
+            key=self._part(evidence.key),
         )
 
     def _part(self, part: T) -> T:
