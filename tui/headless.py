@@ -138,8 +138,16 @@ async def collect_once(
         ended = await asyncio.gather(reading, return_exceptions=True)
     if isinstance(ended[0], Exception):
         raise ended[0]
-    store.judge(time.time())
+    await _judge(store, progress)
     return store.snapshot(time.time()), is_complete
+
+
+async def _judge(store: Store, progress: Progress) -> None:
+    """Run the checks a little at a time: a large cluster takes a while, and may be interrupted."""
+    while store.judge(time.time(), SLICE_SECONDS):
+        progress.show_judging(store.pending_nodes)
+        await asyncio.sleep(0)
+    store.finish(time.time())
 
 
 async def _apply(source: Source, store: Store) -> None:
@@ -172,7 +180,9 @@ async def _until_read(
                 return True
         else:
             settled_at = None
-        limit = limit_seconds or BASE_SECONDS + SECONDS_PER_NODE * len(snapshot.nodes)
+        limit = limit_seconds
+        if limit is None:
+            limit = BASE_SECONDS + SECONDS_PER_NODE * len(snapshot.nodes)
         if now - began_at > limit:
             return False
     return False
@@ -267,7 +277,14 @@ class Progress:
         words = f"{done:,} of {total:,} nodes read" if total else "connecting"
         if total and not unread and snapshot.health.logs_unread:
             words = f"{snapshot.health.logs_unread:,} logs left"
-        line = f"[{bar}] {words}"
+        self._draw(f"[{bar}] {words}")
+
+    def show_judging(self, pending: int) -> None:
+        """Tell how many nodes are left to be judged."""
+        if self._is_shown:
+            self._draw(f"[{'#' * self._width}] {pending:,} nodes left to judge")
+
+    def _draw(self, line: str) -> None:
         if line != self._last:
             self._last = line
             self._write(f"\r\x1b[K{line}")

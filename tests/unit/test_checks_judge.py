@@ -281,6 +281,48 @@ def test_what_is_calm_is_made_anew_only_now_and_then_and_then_says_the_latest() 
     assert judge.findings[0].summary == "two users"
 
 
+def test_the_last_word_leaves_nothing_calm_for_later() -> None:
+    told = Told()
+    judge = Judge((told.check,))
+    facts = node(1)
+    told.say(facts, LATENT, summary="one user")
+    judge.note(by_uid(facts), CLUSTER)
+    judge.work(NOW)
+    told.say(facts, LATENT, summary="two users")
+    judge.note(by_uid(again(facts)), CLUSTER)
+    judge.finish(NOW + 1.0)
+    assert judge.findings[0].summary == "two users"
+
+
+def test_a_check_that_fails_alike_everywhere_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(view: NodeView) -> Iterator[Verdict]:
+        raise ValueError(view.name)
+
+    judge = Judge((Check(about("backend-leak"), judge_node=broken),))
+    with caplog.at_level(logging.ERROR):
+        for round_number in range(3):
+            judge.note(by_uid(*map(node, range(20))), CLUSTER)
+            judge.work(NOW + round_number)
+    assert len(caplog.records) == 1
+    assert caplog.records[0].exc_info is not None
+
+
+def test_evidence_that_many_nodes_give_alike_shares_its_texts() -> None:
+    told = Told()
+    judge = Judge((told.check,))
+    nodes = [node(number) for number in range(2)]
+    for number, facts in enumerate(nodes):
+        told.say(facts, ACTIVE, evidence=(Evidence(clean(f"f{1:d}"), clean(f"c{2:d}"), at=number),))
+    judge.note(by_uid(*nodes), CLUSTER)
+    judge.work(NOW)
+    one, two = (verdicts[0].evidence[0] for verdicts in judge.verdicts.values())
+    assert one.text is two.text
+    assert one.source is two.source
+    assert (one.at, two.at) == (0, 1)
+
+
 def test_missing_evidence_of_many_nodes_is_said_once() -> None:
     told = Told()
     nodes = [node(number) for number in range(20)]

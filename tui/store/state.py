@@ -122,6 +122,18 @@ class Store:
             self._judged_changes += 1
         return is_left
 
+    def finish(self, now: float) -> None:
+        """Judge all that is left, once nothing more is applied."""
+        self.judge(now)
+        self._judge.finish(now)
+        self._changes += 1
+        self._judged_changes += 1
+
+    @property
+    def pending_nodes(self) -> int:
+        """How many nodes are not judged yet by what is known of them."""
+        return self._judge.pending_nodes
+
     def _renew_logs(self) -> None:
         for uid in self._stale_logs:
             facts = self._nodes.get(uid)

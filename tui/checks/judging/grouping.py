@@ -83,9 +83,17 @@ class FindingGroups:
         self.put(None, self._cluster, found)
         self._cluster = found
 
-    def work(self, now: float, ends_at: float, stopwatch: Callable[[], float]) -> bool:
+    def work(
+        self,
+        now: float,
+        ends_at: float,
+        stopwatch: Callable[[], float],
+        *,
+        is_last: bool = False,
+    ) -> bool:
         """Make changed findings anew until the time is up; return whether any is left."""
-        is_calm_due = now - self._calm_at >= CALM_SECONDS or now < self._calm_at
+        since = now - self._calm_at
+        is_calm_due = is_last or since >= CALM_SECONDS or since < 0.0
         due = [key for key in self._dirty if is_calm_due or self._is_urgent(key)]
         subjects: dict[tuple[str, str], None] = {}
         is_left = False

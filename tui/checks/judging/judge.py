@@ -68,6 +68,7 @@ class Judge:
         self._verdicts: dict[NodeUid, tuple[Verdict, ...]] = {}
         self._next_starts: dict[NodeUid, NextStart] = {}
         self._groups = FindingGroups(self._checks)
+        self._mishaps: set[tuple[str, str]] = set()
         self._pool = VerdictPool()
         self._grouped_at = float("-inf")
         self._is_grouping_due = False
@@ -128,6 +129,11 @@ class Judge:
                 return True
         return self._group(now, ends_at)
 
+    def finish(self, now: float) -> None:
+        """Judge all that is pending and make all findings of it: nothing more will come."""
+        self.work(now)
+        self._groups.work(now, float("inf"), self._stopwatch, is_last=True)
+
     def _hear_out(self, now: float, *, is_all: bool) -> None:
         """Have those judged whose log went on for long enough."""
         for uid in list(self._talking):
@@ -174,8 +180,8 @@ class Judge:
                 continue
             try:
                 yield from check.judge_node(view)
-            except Exception as error:
-                LOG.exception("check %s failed on %s", check.id, view.name)
+            except Exception as error:  # noqa: BLE001 - logged, and said as a verdict
+                self._log(check, error, f"on {view.name}")
                 summary, missing = _mishap(error)
                 yield view.verdict(check.id, FindingSeverity.UNKNOWN, summary, missing=missing)
 
@@ -186,12 +192,19 @@ class Judge:
                 continue
             try:
                 found.extend(check.judge_cluster(self._cluster))
-            except Exception as error:
-                LOG.exception("check %s failed", check.id)
+            except Exception as error:  # noqa: BLE001 - logged, and said as a verdict
+                self._log(check, error, "on the cluster")
                 summary, missing = _mishap(error)
                 severity = FindingSeverity.UNKNOWN
                 found.append(self._cluster.verdict(check.id, severity, summary, missing=missing))
         return found
+
+    def _log(self, check: Check, error: Exception, where: str) -> None:
+        """Log each kind of failure once: thousands of nodes fail alike, again and again."""
+        kind = (check.id, type(error).__name__)
+        if kind not in self._mishaps:
+            self._mishaps.add(kind)
+            LOG.error("check %s failed %s", check.id, where, exc_info=error)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
