@@ -12,6 +12,7 @@ from tests.unit.cilium_fixtures import read
 from tui.cilium.config import parse_config
 from tui.cilium.nextstart import next_start
 from tui.model.cluster import CiliumDaemonSet
+from tui.model.maps import MapKind, MapUsage
 from tui.model.nextstart import NextStart
 from tui.safety import clean
 
@@ -285,7 +286,9 @@ def _own(version: str, real: dict[str, object]) -> dict[str, object]:
     return own
 
 
-def started(version: str, values: dict[str, str], **changed: object) -> NextStart:
+def started(
+    version: str, values: dict[str, str], maps: tuple[MapUsage, ...] = (), **changed: object
+) -> NextStart:
     words = ("cilium-agent", "--config-dir=/tmp/cilium/config-map")
     daemonset = CiliumDaemonSet(
         clean("cilium"),
@@ -296,7 +299,7 @@ def started(version: str, values: dict[str, str], **changed: object) -> NextStar
     cluster = cluster_facts(values, daemonsets=known((daemonset,)), node_configs=known(()))
     facts = node_facts(version)
     config = parse_config(printed(version, **changed))
-    return next_start(facts.node, facts.agent, config, (), cluster)
+    return next_start(facts.node, facts.agent, config, maps, cluster)
 
 
 @pytest.mark.parametrize("version", _BASE)
@@ -369,3 +372,29 @@ def test_masquerading_in_bpf_stops_an_agent_that_loses_node_port(
     found = started(version, asked | changed, EnableBPFMasquerade=True)
     assert bool(found.blockers) is stops
     assert all("BPF masquerade requires NodePort" in one for one in found.blockers)
+
+
+def tracking(tcp: int, other: int, nat: int) -> tuple[MapUsage, ...]:
+    sizes = {"cilium_ct4_global": tcp, "cilium_ct_any4_global": other}
+    sizes["cilium_snat_v4_external"] = nat
+    return tuple(MapUsage(clean(name), MapKind.LRU_HASH, size) for name, size in sizes.items())
+
+
+@pytest.mark.parametrize(("nat", "stops"), [("262144", True), ("196608", False), ("524288", False)])
+def test_a_nat_map_larger_than_conntrack_stops_the_nodes_with_little_memory(
+    nat: str, stops: bool
+) -> None:
+    """Conntrack is sized by each node's memory, an explicit key is the same on all."""
+    small = tracking(131_072, 65_536, 131_072)
+    found = started(
+        "1.17.5",
+        chart("1.17.5") | {"bpf-nat-global-max": nat},
+        small,
+        CTMapEntriesGlobalTCP=131_072,
+        CTMapEntriesGlobalAny=65_536,
+        NATMapEntriesGlobal=131_072,
+    )
+    assert bool(found.blockers) is stops
+    assert all("must not exceed maximum CT table size 196608" in one for one in found.blockers)
+    assert found.maps == () or nat != "524288"
+    assert [one.key for one in found.pending] == ["bpf-nat-global-max"] * (nat != "524288")

@@ -84,7 +84,12 @@ def _lasting(view: NodeView, usage: MapUsage, resize: Resize) -> tuple[CleanText
     if family_of(usage.name).key in DYNAMIC_FAMILIES:
         steps.append(
             f"where no key is set, {DYNAMIC_RATIO} sizes it by the node's memory: an explicit key"
-            " wins, and is the same on every node"
+            " wins on every node, and shrinks the map of those with more memory"
+        )
+    if family_of(usage.name).key == "nat":
+        steps.append(
+            "where both conntrack maps of a node together are smaller than it, that node's agent"
+            " exits at its next start: raise them too, or set it for single nodes"
         )
     cost = memory_cost(usage, resize.size)
     if cost:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from tui.cilium.map_catalogue import family_of
 from tui.cilium.nextstart.blockers import blockers
 from tui.cilium.nextstart.compare import Running, pending_keys
 from tui.cilium.nextstart.images import Images, daemonset_of, images_of
@@ -49,7 +50,7 @@ def next_start(
     if cluster.config_map.value is None:
         return _without_config_map(images, cluster.config_map.reason)
     planned = plan(node, daemonset, images, cluster)
-    sizing = _sizing(planned, images)
+    sizing = _sizing(planned, images, maps)
     pending, unknown = list[PendingKey](), list(planned.unknown)
     found = None if running is None else Running(running)
     if found is None:
@@ -117,7 +118,7 @@ def running_sizing(running: EffectiveConfig) -> Sizing:
     )
 
 
-def _sizing(planned: Planned, images: Images) -> Sizing:
+def _sizing(planned: Planned, images: Images, maps: tuple[MapUsage, ...]) -> Sizing:
     release = images.next_release
     ratio = planned.value(_RATIO)
     return Sizing(
@@ -125,6 +126,7 @@ def _sizing(planned: Planned, images: Images) -> Sizing:
         release,
         is_dynamic(ratio, release, knows_all=planned.knows_arguments),
         rounds_lru=(planned.value(_DISTRIBUTED) or "").strip().lower() == "true",
+        pinned={family_of(str(one.name)).key: one.max_entries for one in maps},
     )
 
 

@@ -9,7 +9,7 @@ is not known here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tui.cilium.map_catalogue import family_of
@@ -82,6 +82,8 @@ class Sizing:
     """Whether what is not set is sized by the node's memory; None where it can't be told."""
     rounds_lru: bool = False
     """`bpf-distributed-lru` (1.17): LRU maps are rounded up to a multiple of the CPUs."""
+    pinned: Mapping[str, int] = field(default_factory=dict)
+    """Size by family of the maps that are there: what memory sizes stays as it is."""
 
     def of(self, usage: MapUsage) -> Sized | None:
         """Return the size of a map, or None where it can't be known here."""
@@ -128,9 +130,13 @@ class Sizing:
     @property
     def conntrack_entries(self) -> int | None:
         """The size of both conntrack maps of a family, where both are known."""
-        sizes = [self._table(key, _TABLES[key]) for key in ("ct-tcp", "ct-any")]
-        known = [size.max_entries for size in sizes if size is not None]
-        return sum(known) if len(known) == len(sizes) else None
+        found = []
+        for key in ("ct-tcp", "ct-any"):
+            size = self._table(key, _TABLES[key])
+            by_memory = self.pinned.get(key) if self.is_dynamic else None
+            found.append(by_memory if size is None else size.max_entries)
+        known = [size for size in found if size is not None]
+        return sum(known) if len(known) == len(found) else None
 
 
 def whole_number(text: str | None) -> int | None:
