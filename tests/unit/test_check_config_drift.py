@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -241,6 +242,22 @@ def test_what_is_not_read_is_unknown_and_says_how_to_get_it() -> None:
     verdict = judged(CHECK, silent, cluster({"debug": "true"}))[0]
     assert verdict.severity is UNKNOWN
     assert "config -a" in verdict.missing[-1].how
+
+
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [("node_configs", "`list` on ciliumnodeconfigs"), ("daemonsets", "`list` on daemonsets")],
+)
+def test_a_layer_that_was_not_read_is_unknown_though_nothing_else_is_pending(
+    part: str, how: str
+) -> None:
+    denied: dict[str, Any] = {part: Reading.denied(clean("forbidden"))}
+    facts = node({"LBMapEntries": "1024"}, lb_maps(1024), "1.14.16")
+    held = cluster({"bpf-lb-map-max": "1024"})
+    assert severity(CHECK, facts, held) is CLEAR
+    verdict = judged(CHECK, facts, replace(held, **denied))[0]
+    assert verdict.severity is FindingSeverity.UNKNOWN
+    assert how in verdict.missing[0].how
 
 
 def test_nothing_pending_is_clear() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,8 +32,6 @@ EXPLAINS_SECONDS = 7 * 86_400.0
 
 _EXACT = frozenset({"ct-tcp", "ct-any", "nat", "lb-services", "lb-backends", "lb-reverse-nat"})
 """Families whose pinned map always has the size that the running agent prints."""
-
-_IP_FAMILY = re.compile(r"_(?:lb|ct|ct_any|snat_v)([46])_")
 
 ABOUT = About(
     id=ID,
@@ -112,10 +109,13 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
         yield _shrinks(view, start, breaking, evidence)
     if start.blockers or breaking:
         return
+    unread = tuple(one for one in start.unknown if proof.is_layer(one))
     if not start.is_known:
-        yield _unknown(view, start)
+        yield _unknown(view, start.unknown)
     elif start.pending or start.changes_image or start.maps or start.ignored:
         yield _latent(view, start, evidence)
+    elif unread:
+        yield _unknown(view, unread)
     else:
         text = "the next start would read what runs now"
         if start.unknown:
@@ -306,7 +306,7 @@ def _contradiction(view: NodeView) -> _Harm | None:
         size = sizing.of(usage)
         if family_of(str(usage.name)).key not in _EXACT or size is None or size.is_default:
             continue
-        if _is_of_idle_family(view, str(usage.name)):
+        if proof.is_of_idle_family(view, str(usage.name)):
             continue
         if size.max_entries == usage.max_entries:
             continue
@@ -322,12 +322,6 @@ def _contradiction(view: NodeView) -> _Harm | None:
         )
         return _Harm(text, evidence, remedies.repin(view, usage), 1, str(usage.name))
     return None
-
-
-def _is_of_idle_family(view: NodeView, name: str) -> bool:
-    """Whether a map is of an IP family that is off: an agent leaves some of its maps pinned."""
-    found = _IP_FAMILY.search(name)
-    return found is not None and view.flag(f"enable-ipv{found.group(1)}") is False
 
 
 def _is_same_agent(view: NodeView) -> bool:
@@ -379,8 +373,8 @@ def _is_tracking(view: NodeView, fit: MapFit) -> bool:
     return family_of(str(fit.name)).key in ("ct-tcp", "ct-any", "nat")
 
 
-def _unknown(view: NodeView, start: NextStart) -> Verdict:
-    reasons = start.unknown or (CleanText("configuration and running values"),)
+def _unknown(view: NodeView, reasons: Sequence[CleanText]) -> Verdict:
+    reasons = reasons or (CleanText("configuration and running values"),)
     missing = tuple(MissingEvidence(reason, _how(view, reason)) for reason in reasons)
     text = f"the next start can't be told: {reasons[-1]}"
     return view.verdict(ID, FindingSeverity.UNKNOWN, text, missing=missing)

@@ -25,7 +25,19 @@ _HELM = {
 }
 _NAMED = re.compile(r"[a-z0-9-]+=\S* \(((?:ConfigMap|CiliumNodeConfig|DaemonSet|Node) [^)]+)\)")
 _OPTION = re.compile(r"([a-z0-9-]+)=")
+_IP_FAMILY = re.compile(r"_(?:lb|ct|ct_any|snat_v)([46])_")
 _LOG_MEANINGS = ("L17", "L18", "G1")
+
+
+def is_layer(reason: str) -> bool:
+    """Tell whether a whole source of configuration was not read, and not just one option."""
+    return "not known" in reason or "is not read" in reason
+
+
+def is_of_idle_family(view: NodeView, name: str) -> bool:
+    """Tell whether a map is of an IP family that is off: agents leave some of its maps pinned."""
+    found = _IP_FAMILY.search(name)
+    return found is not None and view.flag(f"enable-ipv{found.group(1)}") is False
 
 
 def when(at: float | None) -> str:
