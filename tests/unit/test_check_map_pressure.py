@@ -327,3 +327,13 @@ def test_a_size_that_waits_in_the_configmap_only_needs_the_restart() -> None:
     (verdict,) = judged(CHECK, node_facts(maps=(a_map(BACKENDS, 64, wanted_entries=95),)), cluster)
     assert "already says bpf-lb-map-max=65536" in verdict.remedy.now[0]
     assert len(verdict.remedy.commands) == 1
+
+
+@pytest.mark.parametrize(("release", "outlives"), [("1.14.16", False), ("1.15.0", True)])
+def test_a_full_socket_map_costs_what_the_release_does_with_it(
+    release: str, outlives: bool
+) -> None:
+    full = MapUsage(clean("cilium_lb4_reverse_sk"), MapKind.LRU_HASH, 1000, 1000)
+    (verdict,) = judged(CHECK, node_facts(release, maps=(full,)))
+    assert ("outlive their backend" in verdict.summary) is outlives
+    assert "evicts sockets that are open" in verdict.summary

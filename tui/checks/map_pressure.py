@@ -221,7 +221,7 @@ def _judge_evicting(view: NodeView, facts: MapFacts, drops: Sequence[str]) -> Ve
         words = "it evicts its oldest entries, which are made anew when they are needed"
         return _eviction(view, facts, FindingSeverity.LATENT, words, ())
     evidence = _drop_evidence(view, facts.key, drops)
-    harm = _HARM_OF_EVICTION[facts.key]
+    harm = _harm_of_eviction(view, facts.key)
     is_full = ratio >= NEARLY_FULL_RATIO
     if is_full and evidence:
         words = f"{harm}, and packets are dropped for it: capacity, not contention"
@@ -231,6 +231,13 @@ def _judge_evicting(view: NodeView, facts: MapFacts, drops: Sequence[str]) -> Ve
         return _eviction(view, facts, FindingSeverity.ACTIVE, words, ())
     words = harm if is_full else f"{soon}; then it {harm}"
     return _eviction(view, facts, FindingSeverity.ARMED, words, ())
+
+
+def _harm_of_eviction(view: NodeView, key: str) -> str:
+    """Return what is lost; agents before 1.15 end no sockets, whatever the map remembers."""
+    if key == "lb-reverse-sk" and view.release is not None and not view.release.at_least(1, 15):
+        return "evicts sockets that are open, which then see backends in place of the Service"
+    return _HARM_OF_EVICTION[key]
 
 
 def _evictions_logged(facts: MapFacts) -> bool:
@@ -249,7 +256,7 @@ def _evicting_by_log(view: NodeView, facts: MapFacts) -> Verdict | None:
     return view.verdict(
         _ID,
         FindingSeverity.ARMED,
-        f"{usage.name} {_HARM_OF_EVICTION[facts.key]}, as the log says; it was not counted",
+        f"{usage.name} {_harm_of_eviction(view, facts.key)}, as the log says; it was not counted",
         evidence=map_evidence(view, facts),
         remedy=remedy_for(view, usage),
         missing=(_missing(view, usage),),
