@@ -133,7 +133,7 @@ def test_a_single_device_with_a_link_layer_is_latent(names: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize(
     ("is_enabled", "routing", "expected"),
-    [(False, "Legacy", CLEAR), (False, "BPF", ARMED), (True, "Legacy", ARMED)],
+    [(False, "Legacy", CLEAR), (False, "BPF", LATENT), (True, "Legacy", ARMED)],
 )
 def test_discovery_needs_node_port_or_host_routing_in_bpf(
     is_enabled: bool, routing: str, expected: FindingSeverity
@@ -141,6 +141,39 @@ def test_discovery_needs_node_port_or_host_routing_in_bpf(
     proxy = kpr(devices=(clean("eth0"), clean("eth1")), node_port=NodePort(is_enabled=is_enabled))
     found = status(kube_proxy_replacement=proxy, host_routing=clean(routing))
     assert severity(CHECK, node(ETH0, LATE, state=found)) is expected
+
+
+@pytest.mark.parametrize(
+    ("kernel", "acceleration", "dropped", "expected"),
+    [
+        ("5.9.16", "Disabled", 0, ARMED),
+        ("5.10.0", "Disabled", 0, LATENT),
+        ("6.8.0-45-generic", "Disabled", 0, LATENT),
+        ("6.8.0-45-generic", "Native", 0, ARMED),
+        ("6.8.0-45-generic", "Best-Effort", 0, ARMED),
+        ("6.8.0-45-generic", "", 0, ARMED),
+        ("4.18.0-553.el8_10.x86_64", "Disabled", 0, ARMED),
+        ("", "Disabled", 0, ARMED),
+        # Drops prove it, whatever the kernel could do.
+        ("6.8.0-45-generic", "Disabled", 50, ACTIVE),
+    ],
+)
+def test_without_xdp_a_newer_kernel_resolves_neighbors_by_itself(
+    kernel: str, acceleration: str, dropped: int, expected: FindingSeverity
+) -> None:
+    port = NodePort(is_enabled=True, acceleration=clean(acceleration))
+    proxy = kpr(devices=(clean("eth0"), clean("eth1")), node_port=port)
+    found = status(kube_proxy_replacement=proxy)
+    facts = node(ETH0, LATE, state=found, kernel=kernel, dropped=dropped)
+    assert severity(CHECK, facts) is expected
+    gone = node(ETH0, state=found, kernel=kernel)
+    assert severity(CHECK, gone) is (LATENT if expected is LATENT or dropped else ARMED)
+
+
+def test_without_a_status_of_xdp_the_configuration_tells() -> None:
+    for value, expected in (("disabled", LATENT), ("native", ARMED)):
+        config = {"NodePortAcceleration": value}
+        assert severity(CHECK, node(ETH0, LATE, config=config)) is expected
 
 
 def test_neighbors_that_could_not_be_read_are_unknown_with_their_reason() -> None:
@@ -172,6 +205,7 @@ def test_what_a_person_needs_is_there() -> None:
     assert "dropped: FIB lookup failed, EGRESS: +50 (150 in all)" in texts
     assert verdict.evidence[-1].proof is ProofKind.LOG
     assert all(piece.source for piece in verdict.evidence)
+    assert verdict.evidence[1].source.startswith("ip -d neigh show")
     assert "restart the agent of node-1 alone" in verdict.remedy.now[0]
     assert verdict.remedy.commands == ("kubectl -n kube-system delete pod cilium-node-1",)
     (setting,) = verdict.remedy.settings

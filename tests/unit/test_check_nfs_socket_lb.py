@@ -91,6 +91,11 @@ def failure(message: str, pod: str = "shop/web-0") -> MountFailure:
         ("4.18.0-553.el8_10.x86_64", ARMED),
         ("4.18.0-553.8.1.el8_10.x86_64", CLEAR),
         ("5.14.0-427.31.1.el9_4.x86_64", CLEAR),
+        ("5.14.0-503.11.1.el9_5.x86_64", CLEAR),
+        # CentOS Stream: between two of RHEL's minor releases its number proves nothing.
+        ("5.14.0-430.el9.x86_64", UNKNOWN),
+        ("5.14.0-522.el9.x86_64", CLEAR),
+        ("5.14.0-362.el9.x86_64", ARMED),
         ("", UNKNOWN),
     ],
 )

@@ -111,7 +111,9 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
     on_node = view.cluster.host_ports_on(view.name)
     found = _by_workload(on_node)
     if not found:
-        text = f"none of {len(on_node)} hostPorts on this node has a loopback hostIP"
+        text = "no pod on this node has a hostPort"
+        if on_node:
+            text = f"none of {len(on_node)} hostPorts on this node has a loopback hostIP"
         return [view.verdict(ID, FindingSeverity.CLEAR, text)]
     if gate.severity is FindingSeverity.CLEAR:
         if view.release is not None and view.release.at_least(1, 19):

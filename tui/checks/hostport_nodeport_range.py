@@ -111,7 +111,9 @@ def _host_ports(view: NodeView, ports: PortRange, *, is_handled: bool | None) ->
         if one.port in ports:
             colliding.setdefault(workload_of(one), []).append(one)
     if not colliding:
-        text = f"none of {len(on_node)} hostPorts on this node is in the NodePort range {ports}"
+        text = "no pod on this node has a hostPort"
+        if on_node:
+            text = f"none of {len(on_node)} hostPorts on this node is in the NodePort range {ports}"
         yield view.verdict(ID, FindingSeverity.CLEAR, text, evidence=(ports.evidence(view),))
     for workload, found in colliding.items():
         yield (_ignored if is_handled else _unclear)(view, ports, workload, found)

@@ -9,6 +9,7 @@ from functools import cached_property
 from tui.checks.check import About, Check
 from tui.checks.remedies.restarting import RESTART_INTERRUPTS, restart_step
 from tui.checks.view import NodeView
+from tui.cilium.kernelreleases import has_feature_of
 from tui.model.agent import DropRate
 from tui.model.findings import (
     ConfigSetting,
@@ -32,6 +33,7 @@ _AGENTS_OWN = frozenset({"cilium_host", "cilium_net"})
 """Devices that the agent makes at its first start after a boot and keeps from then on."""
 _NO_NEIGHBORS = frozenset({"wireguard", "ppp", "wwan"})
 _NO_NEIGHBOR_NAMES = ("wg", "tun", "ppp", "tailscale", "cilium_")
+_NEIGHBORS = "ip -d neigh show; grep . /sys/class/net/*/ifindex"
 _TEST = CleanText("ip -s neigh show dev DEVICE; cilium monitor -t drop: FIB lookup failed ends")
 _UPGRADE = CleanText("upgrade Cilium to 1.18 or later, which follows devices, routes and neighbors")
 
@@ -57,7 +59,8 @@ ABOUT = About(
         CleanText("`unable to determine next hop address for any neighbor discovery link`"),
     ),
     releases=CleanText(
-        "1.12 to 1.15 with enable-runtime-device-detection, 1.16 and 1.17 always; fixed in 1.18.0"
+        "1.12 to 1.15 with enable-runtime-device-detection, 1.16 and 1.17 always; fixed in 1.18.0."
+        " Kernels from 5.10 on resolve neighbors by themselves, but not for XDP."
     ),
     remedy=Remedy(
         now=(CleanText("restart the agent of that node alone: it reads the devices again"),),
@@ -203,6 +206,21 @@ def _has_neighbors(device: NetDevice) -> bool:
     return device.kind not in _NO_NEIGHBORS
 
 
+def _resolves_by_itself(view: NodeView) -> bool:
+    """Tell whether the datapath has the kernel resolve neighbors that nobody knows.
+
+    At tc it can from 5.10 on (`bpf_redirect_neigh`, bpf/lib/fib.h); XDP can't.
+    """
+    if has_feature_of(view.kernel, 5, 10) is not True:
+        return False
+    node_port = view.kpr.node_port if view.kpr is not None else None
+    if node_port is not None and not node_port.is_enabled:
+        return True
+    told = str(node_port.acceleration) if node_port is not None else ""
+    setting = view.setting("bpf-lb-acceleration")
+    return (told or (setting.value if setting is not None else "")).lower() == "disabled"
+
+
 def _judged(view: NodeView, devices: _Devices) -> Verdict:
     drop = _rising_drop(view)
     suspects = devices.late or devices.failing
@@ -213,6 +231,13 @@ def _judged(view: NodeView, devices: _Devices) -> Verdict:
             f" `{drop.reason}`"
         )
         return _verdict(view, FindingSeverity.ACTIVE, text, devices, suspects)
+    changed = _named(devices.late) or ", ".join(_gone(devices))
+    if changed and _resolves_by_itself(view):
+        text = (
+            f"the devices changed ({changed}), but kernel {view.facts.node.kernel_release} resolves"
+            " neighbors by itself where there is no XDP"
+        )
+        return _verdict(view, FindingSeverity.LATENT, text, devices, ())
     if devices.late:
         text = (
             f"{_named(devices.late)} came after the agent's first start and has none of its"
@@ -277,7 +302,7 @@ def _evidence(view: NodeView, devices: _Devices) -> Iterator[Evidence]:
             f"{one.name}: index {one.index}, {one.agent_neighbors} neighbors of the agent,"
             f" {one.failed_neighbors} in state FAILED"
         )
-        yield view.evidence(view.facts.host, text)
+        yield view.fact(text, _NEIGHBORS, view.host.read_at.get("neighbors"))
     drop = _rising_drop(view)
     if drop is not None:
         text = f"dropped: {drop.reason}, {drop.direction}: +{drop.packets} ({drop.total} in all)"

@@ -84,6 +84,9 @@ _RHEL: Mapping[_Series, tuple[int, ...]] = MappingProxyType(
 )
 """Likewise RHEL 8 and 9: 4.18.0-553.8.1.el8_10 and 5.14.0-427.31.1.el9_4."""
 
+_NEXT_RHEL: Mapping[_Series, tuple[int, ...]] = MappingProxyType({(5, 14): (503,)})
+"""Build that the next minor release began with (9.5), which has them from the start."""
+
 _FLAVOUR_ABI = 1000
 """Ubuntu's cloud flavours (-aws, -azure, -gke) count their ABI from here: not comparable."""
 
@@ -169,10 +172,12 @@ def _smb(kernel: KernelRelease) -> bool | None:
 def _by_distribution(kernel: KernelRelease) -> SocketFixes | None:
     """Judge by a build number that Cilium's documentation names, if it is of such a build."""
     series = (kernel.major, kernel.minor)
-    rhel = re.match(r"-([\d.]+)\.el\d+(?:_\d+)?(?:\.|$)", kernel.suffix)
+    rhel = re.match(r"-([\d.]+)\.el\d+(_\d+)?(?:\.|$)", kernel.suffix)
     if rhel is not None and series in _RHEL:
         numbers = tuple(int(part) for part in rhel.group(1).split(".") if part)
-        return _all_or_none(numbers >= _RHEL[series])
+        # CentOS Stream counts on between two of RHEL's: a build there may be older than the fix.
+        is_between = not rhel.group(2) and _RHEL[series] <= numbers < _NEXT_RHEL.get(series, ())
+        return None if is_between else _all_or_none(numbers >= _RHEL[series])
     ubuntu = re.fullmatch(r"-(\d{1,6})-([a-z0-9-]+)", kernel.suffix)
     if ubuntu is None or kernel.patch or series not in _UBUNTU:
         return None
