@@ -47,6 +47,23 @@ def test_a_quiet_nodes_first_lines_and_all_else_are_judged_at_once() -> None:
     assert told.asked == ["uid-1"] * 3
 
 
+def test_only_nodes_that_were_touched_are_looked_at() -> None:
+    told = Told()
+    judge = Judge((told.check,))
+    one, two, three = node(1), node(2), node(3)
+    judge.note(by_uid(one, two), CLUSTER, [one.node.uid, two.node.uid])
+    judge.work(NOW)
+    told.asked.clear()
+    judge.note(by_uid(again(one), three), CLUSTER, [two.node.uid, three.node.uid])
+    judge.work(NOW)
+    assert told.asked == ["uid-3"]
+    assert set(judge.verdicts) == {"uid-1", "uid-3"}
+    judge.note(by_uid(three), CLUSTER)
+    judge.finish(NOW)
+    assert set(judge.verdicts) == {"uid-3"}
+    assert judge.findings[0].nodes == ("uid-3",)
+
+
 def test_one_judgement_for_good_leaves_no_log_out() -> None:
     told = Told()
     judge = Judge((told.check,))

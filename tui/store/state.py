@@ -65,6 +65,8 @@ class Store:
         self._published_changes = 0
         self._judged_changes = 0
         self._nodes_changed = False
+        self._touched: set[NodeUid] = set()
+        """Nodes that came, went or changed since the judge was told."""
         self._spacing_seconds = spacing_for(1, 0.0)
 
     def has_changed(self) -> bool:
@@ -108,7 +110,8 @@ class Store:
         """Run the checks on what changed for so long; return whether something is left to do."""
         if self._judged_changes != self._changes:
             self._renew_logs()
-            self._judge.note(self._nodes, self._cluster)
+            self._judge.note(self._nodes, self._cluster, self._touched)
+            self._touched = set()
             self._judged_changes = self._changes
         findings, changes = self._judge.findings, self._judge.changes
         pending = self._judge.pending_nodes
@@ -168,6 +171,7 @@ class Store:
     def _put(self, uid: NodeUid, facts: NodeFacts) -> None:
         self._nodes[uid] = facts
         self._nodes_changed = True
+        self._touched.add(uid)
 
     def _apply_node(self, seen: NodeSeen) -> None:
         uid = seen.node.uid
@@ -208,6 +212,7 @@ class Store:
     def _forget_node(self, uid: NodeUid) -> None:
         if self._nodes.pop(uid, None) is not None:
             self._nodes_changed = True
+            self._touched.add(uid)
         self._trends.pop(uid, None)
         self._containers.pop(uid, None)
         self._logs.pop(uid, None)

@@ -73,21 +73,37 @@ class Judge:
         self._grouped_at = float("-inf")
         self._is_grouping_due = False
 
-    def note(self, nodes: Mapping[NodeUid, NodeFacts], cluster: ClusterFacts) -> None:
-        """Take in what is known now; `work` judges what changed of it."""
+    def note(
+        self,
+        nodes: Mapping[NodeUid, NodeFacts],
+        cluster: ClusterFacts,
+        touched: Iterable[NodeUid] | None = None,
+    ) -> None:
+        """Take in what is known now; `work` judges what changed of it.
+
+        Args:
+            nodes: all nodes.
+            cluster: what is known of the cluster as a whole.
+            touched: the nodes that may have come, gone or changed since the last call; None for
+                all. Looking at thousands takes longer than judging one.
+        """
         self._nodes = nodes
-        for uid in self._verdicts.keys() - nodes.keys():
-            self._forget(uid)
-        for gone in [uid for uid in self._pending if uid is not None and uid not in nodes]:
-            del self._pending[gone]
         if cluster is not self._cluster.facts:
             self._cluster = ClusterView(cluster, self._cluster.now)
             self._pending[_CLUSTER] = None
             self._waiting = {uid: None for uid in self._judged if uid not in self._pending}
-        for uid, facts in nodes.items():
+        if touched is None:
+            touched = (*nodes, *(self._known_nodes() - nodes.keys()))
+        for uid in touched:
+            facts = nodes.get(uid)
             known = self._judged.get(uid)
-            if known is None or (known.facts is not facts and uid not in self._pending):
+            if facts is None:
+                self._forget(uid)
+            elif known is None or (known.facts is not facts and uid not in self._pending):
                 self._note_changed(uid, known, facts)
+
+    def _known_nodes(self) -> set[NodeUid]:
+        return self._judged.keys() | {uid for uid in self._pending if uid is not None}
 
     def _note_changed(self, uid: NodeUid, known: _Judged | None, facts: NodeFacts) -> None:
         if known is not None and _differ_in_log_only(known.facts, facts):
