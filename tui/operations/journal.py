@@ -1,0 +1,117 @@
+"""The audit file: one JSON line for each thing that was done, appended and never changed.
+
+A line is on the disk before the write that it announces is sent: where it can't be written, nothing
+else is.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from tui.errors import CiltopError
+from tui.model.operations import AuditRecord
+from tui.safety import CleanText, clean
+
+LOG = logging.getLogger("tui.operations.journal")
+
+TAIL_BYTES = 4 << 20
+"""So much of the file's end is read; an incident's story is far shorter."""
+
+
+class JournalError(CiltopError):
+    """The audit file can't be written: nothing may be changed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who does what is recorded, and where."""
+
+    context: CleanText = CleanText("")
+    user: CleanText = CleanText("")
+    host: CleanText = CleanText("")
+
+    @classmethod
+    def here(cls, context: CleanText, user: CleanText) -> Who:
+        """Return this login on this machine, acting as a kubeconfig's user."""
+        try:
+            login = getpass.getuser()
+        except (KeyError, OSError, ImportError):
+            login = str(os.getuid())
+        return cls(context, user, clean(f"{login}@{socket.gethostname()}"))
+
+
+class Journal:
+    """Appends to the audit file and reads its end."""
+
+    def __init__(self, path: Path, clock: Callable[[], float], who: Who | None = None) -> None:
+        self._path = path
+        self._clock = clock
+        self.who = who or Who()
+
+    def write(self, record: AuditRecord) -> AuditRecord:
+        """Append a record, stamped with the time and who it was, and wait for the disk.
+
+        Raises:
+            JournalError: the file can't be written.
+        """
+        who = self.who
+        stamped = replace(
+            record, at=self._clock(), context=who.context, user=who.user, host=who.host
+        )
+        line = msgspec.json.encode(stamped) + b"\n"
+        try:
+            self._append(line)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise JournalError(
+                f"{self._path}: can't be written ({reason}); nothing is changed without its record"
+            ) from error
+        return stamped
+
+    def _append(self, line: bytes) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                # A full disk cut the last line off: it must not spoil this one.
+                line = b"\n" + line
+            # One call, so that the lines of two processes never mix.
+            written = os.write(descriptor, line)
+            if written != len(line):
+                raise OSError(f"only {written} of {len(line)} bytes were written")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def tail(self, limit: int) -> tuple[AuditRecord, ...]:
+        """Return the last records, oldest first; a line that was cut off is left out."""
+        try:
+            with self._path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL_BYTES))
+                if size > TAIL_BYTES:
+                    file.readline()
+                lines = file.readlines()
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            LOG.warning("%s: can't be read: %s", self._path, error.strerror)
+            return ()
+        found: deque[AuditRecord] = deque(maxlen=limit)
+        for line in lines:
+            try:
+                found.append(msgspec.json.decode(line, type=AuditRecord))
+            except msgspec.MsgspecError:
+                LOG.warning("%s: a line is no audit record", self._path)
+        return tuple(found)
