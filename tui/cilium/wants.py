@@ -7,6 +7,7 @@ optional: it may be there, and nobody is alarmed either way.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
@@ -198,7 +199,18 @@ def _fact(
         is_headless=service.is_headless,
         forwarding_mode=clean(service.annotations.get(_FORWARDING_ANNOTATION, "")),
         external_ips=tuple(ip for ip, _ in _addresses(service.external_ips)),
+        endpoint_nodes=_endpoint_nodes(slices),
     )
+
+
+def _endpoint_nodes(slices: Iterable[EndpointSliceSpec]) -> tuple[str, ...]:
+    names = {
+        endpoint.node_name
+        for one in slices
+        for endpoint in one.endpoints
+        if endpoint.is_ready is not False and not endpoint.is_terminating
+    }
+    return tuple(sys.intern(str(clean(name))) for name in sorted(names))
 
 
 def _port_fact(port: ServicePortSpec, slices: Iterable[EndpointSliceSpec]) -> ServicePort:

@@ -91,6 +91,7 @@ def daemonset(item: kinds.DaemonSet) -> CiliumDaemonSet:
         config_builder_args=() if builder is None else _command_line(builder),
         max_unavailable=clean(unavailable),
         update_strategy=clean(strategy.type or ""),
+        pre_stop=_pre_stop(agent),
         labels=shared_labels(item.metadata.labels),
         writes=config_writes(item.metadata, besides=_DAEMONSET_CONTROLLER),
     )
@@ -163,6 +164,15 @@ def _agent_container(spec: kinds.DaemonSetSpec) -> kinds.TemplateContainer:
     containers: Sequence[kinds.TemplateContainer] = template.containers or ()
     named = next((one for one in containers if one.name == AGENT_CONTAINER), None)
     return named or next(iter(containers), kinds.TemplateContainer())
+
+
+def _pre_stop(container: kinds.TemplateContainer) -> CleanText:
+    """Return the command of a preStop hook; a request to a port is named as such."""
+    hook = container.lifecycle.pre_stop if container.lifecycle is not None else None
+    if hook is None:
+        return CleanText("")
+    command = hook.exec.command if hook.exec is not None else None
+    return clean(" ".join(command), 300) if command else CleanText("a request of the kubelet")
 
 
 def _config_builder(spec: kinds.DaemonSetSpec) -> kinds.TemplateContainer | None:

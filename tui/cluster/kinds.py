@@ -321,11 +321,30 @@ class ConfigMap(KubeObject, frozen=True):
     data: dict[str, str] | None = None
 
 
+class ExecAction(Entity, frozen=True):
+    """A command that the kubelet runs in a container."""
+
+    command: list[str] | None = None
+
+
+class HookAction(Entity, frozen=True):
+    """What a hook does; anything else than a command counts as a hook without one."""
+
+    exec: ExecAction | None = None
+
+
+class Lifecycle(Entity, frozen=True):
+    """Hooks of a container."""
+
+    pre_stop: HookAction | None = None
+
+
 class TemplateContainer(Container, frozen=True):
     """A container of a template, with what it runs."""
 
     command: list[str] | None = None
     args: list[str] | None = None
+    lifecycle: Lifecycle | None = None
 
 
 class TemplateSpec(Entity, frozen=True):

@@ -83,6 +83,8 @@ class CiliumDaemonSet:
     config_builder_args: tuple[CleanText, ...] = ()
     max_unavailable: CleanText = CleanText("")
     update_strategy: CleanText = CleanText("")
+    pre_stop: CleanText = CleanText("")
+    """What the agent container's preStop hook runs; empty without one."""
     labels: Mapping[str, str] = field(default_factory=dict)
     writes: tuple[ConfigWrite, ...] = ()
     """Newest first."""

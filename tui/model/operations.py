@@ -103,6 +103,8 @@ class PlannedWrite:
     """The JSON that is sent: the object of a create, the patch of a patch; empty for a delete."""
     patch_type: str = ""
     """merge, strategic or json; empty where nothing is patched."""
+    undo_body: str = ""
+    """The JSON merge patch that puts back what was there; empty where nothing is patched."""
     diff: CleanText = _EMPTY
     """Unified diff of the object's YAML, without managedFields and status."""
     permission: Permission = Permission.UNKNOWN

@@ -117,3 +117,6 @@ class Service:
     """`spec.externalTrafficPolicy` is Local: a node passes nothing on to another one's pods."""
     selector: tuple[tuple[str, str], ...] = ()
     """Labels of the pods that back it, sorted; empty where it has none."""
+    endpoint_nodes: tuple[str, ...] = ()
+    """Names of the nodes with a ready endpoint, sorted; the empty name is an endpoint whose node is
+    not known."""
