@@ -269,12 +269,15 @@ class Progress:
         if not self._is_shown:
             return
         total = len(snapshot.nodes)
-        unread = snapshot.health.nodes_unread
+        # Until the lists are complete, nobody knows of which nodes there is something to read.
+        unread = snapshot.health.nodes_unread if snapshot.is_complete else total
         done = max(0, total - unread)
         share = done / total if total else 0.0
         filled = round(share * self._width)
         bar = "#" * filled + "." * (self._width - filled)
-        words = f"{done:,} of {total:,} nodes read" if total else "connecting"
+        words = f"{done:,} of {total:,} nodes read" if snapshot.is_complete else "connecting"
+        if total and not snapshot.is_complete:
+            words = f"{total:,} nodes found"
         if total and not unread and snapshot.health.logs_unread:
             words = f"{snapshot.health.logs_unread:,} logs left"
         self._draw(f"[{bar}] {words}")

@@ -100,6 +100,26 @@ async def test_judging_can_be_interrupted() -> None:
         await task
 
 
+def test_nodes_count_as_read_once_it_is_known_what_there_is_to_read() -> None:
+    lines: list[str] = []
+    progress = Progress(is_shown=True, write=lines.append, width=4)
+    facts = node_facts()
+    nodes = {NodeUid(f"uid-{number}"): facts for number in range(4)}
+    progress.show(Snapshot())
+    progress.show(Snapshot(nodes=nodes))
+    progress.show(Snapshot(nodes=nodes, is_complete=True, health=SourceHealth(nodes_unread=3)))
+    logs = SourceHealth(logs_unread=2)
+    progress.show(Snapshot(nodes=nodes, is_complete=True, health=logs))
+    progress.end()
+    assert [line.removeprefix("\r\x1b[K") for line in lines] == [
+        "[....] connecting",
+        "[....] 4 nodes found",
+        "[#...] 1 of 4 nodes read",
+        "[####] 2 logs left",
+        "",
+    ]
+
+
 def test_the_progress_line_is_for_terminals_only() -> None:
     lines: list[str] = []
     progress = Progress(is_shown=False, write=lines.append)
