@@ -13,8 +13,10 @@ from tests.unit.checks_facts import (
     entry,
     judged,
     known,
+    kpr,
     node_facts,
     severity,
+    status,
 )
 from tui.checks.config_drift import CHECK
 from tui.model.cluster import (
@@ -201,6 +203,10 @@ def test_a_crash_loop_on_a_refused_value_is_active() -> None:
     assert "kube-proxy-replacement=strict" in verdict.summary
     assert verdict.remedy.needs_restart is True
     assert verdict.remedy.commands[-1] == "kubectl -n kube-system delete pod cilium-node-1"
+    # What an older image printed before the upgrade proves nothing of the one that crashes.
+    before = {"KubeProxyReplacement": "strict"}
+    facts = node(before, release="1.16.0", phase=AgentPhase.CRASH_LOOP)
+    assert severity(CHECK, facts, cluster({"kube-proxy-replacement": "strict"})) is ACTIVE
 
 
 def test_harmless_keys_are_latent_and_an_ignored_node_config_is_said() -> None:
@@ -258,6 +264,36 @@ def test_a_layer_that_was_not_read_is_unknown_though_nothing_else_is_pending(
     verdict = judged(CHECK, facts, replace(held, **denied))[0]
     assert verdict.severity is FindingSeverity.UNKNOWN
     assert how in verdict.missing[0].how
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("False", LATENT), ("True", CLEAR)])
+def test_the_status_tells_the_mode_that_newer_agents_print_nowhere_else(
+    mode: str, expected: FindingSeverity
+) -> None:
+    state = status(kube_proxy_replacement=kpr(mode=clean(mode)))
+    facts = node({"EnableIPv4": "true"}, release="1.19.4", state=state)
+    verdict = judged(CHECK, facts, cluster({"kube-proxy-replacement": "true"}))[0]
+    assert verdict.severity is expected
+    assert ("kube-proxy-replacement" in verdict.summary) is (expected is LATENT)
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"), [("maglev", LATENT), ("random", CLEAR), (None, CLEAR)]
+)
+def test_the_drift_checker_is_believed_while_what_it_saw_is_there(
+    held: str | None, expected: FindingSeverity
+) -> None:
+    """1.19 prints `bpf-lb-algorithm` nowhere; the line is written once, when the key changes."""
+    log = entry("Mismatch found", meaning="G1")
+    fields = (("key", "bpf-lb-algorithm"), ("actual", "random"), ("expectedValue", "maglev"))
+    named = tuple((clean(name), clean(value)) for name, value in fields)
+    log = replace(log, line=replace(log.line, fields=named))
+    facts = node({"EnableIPv4": "true"}, release="1.19.4", logs=(log,))
+    values = {} if held is None else {"bpf-lb-algorithm": held}
+    verdict = judged(CHECK, facts, cluster(values))[0]
+    assert verdict.severity is expected
+    words = "drift checker found bpf-lb-algorithm (runs random, next start maglev)"
+    assert (words in verdict.summary) is (expected is LATENT)
 
 
 def test_nothing_pending_is_clear() -> None:

@@ -112,7 +112,7 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
     unread = tuple(one for one in start.unknown if proof.is_layer(one))
     if not start.is_known:
         yield _unknown(view, start.unknown)
-    elif start.pending or start.changes_image or start.maps or start.ignored:
+    elif start.pending_count or start.maps or start.ignored or proof.mismatches(view):
         yield _latent(view, start, evidence)
     elif unread:
         yield _unknown(view, unread)
@@ -340,6 +340,11 @@ def _latent(view: NodeView, start: NextStart, evidence: tuple[Evidence, ...]) ->
         names = ", ".join(one.key for one in start.pending[:3])
         rest = f" and {len(start.pending) - 3} more" if len(start.pending) > 3 else ""
         parts.append(f"{_counted(start.pending)} pending: {names}{rest}")
+    seen = {one.key for one in start.pending}
+    said = [one for one in proof.mismatches(view) if proof.mismatch_key(one) not in seen]
+    if said:
+        keys = ", ".join(proof.mismatch_text(one) for one in said[:3])
+        parts.append(f"the agent's drift checker found {keys}")
     if start.changes_image:
         parts.append(f"another image would start: {start.image_next}")
     if start.maps:
@@ -349,7 +354,7 @@ def _latent(view: NodeView, start: NextStart, evidence: tuple[Evidence, ...]) ->
     if start.ignored:
         sources = ", ".join(dict.fromkeys(str(one.source) for one in start.ignored))
         parts.append(f"takes no effect: {sources}")
-    needs_restart = True if start.pending or start.changes_image else None
+    needs_restart = True if start.pending or said or start.changes_image else None
     remedy = Remedy(
         now=(CleanText("nothing breaks: decide whether what is pending is meant"),),
         lasting=(CleanText("restart one node's agent, look, then the others; or undo the edit"),),

@@ -12,7 +12,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TypeVar
 
-from tui.cilium.config import find_flag, find_value
+from tui.cilium.config import find_flag, find_value, with_mode
 from tui.cilium.kernelreleases import KernelRelease, parse_kernel_release
 from tui.cilium.nextstart import next_start
 from tui.cilium.releases import Release, agent_binary, parse_release, release_of_image
@@ -268,7 +268,7 @@ class NodeView:
         return next_start(
             facts.node,
             facts.agent,
-            facts.config.value,
+            with_mode(facts.config.value, self.kpr.mode if self.kpr is not None else ""),
             facts.maps.value or (),
             self.cluster.facts,
         )

@@ -116,6 +116,14 @@ def find_value(config: EffectiveConfig, option: str) -> CleanText | None:
     return None
 
 
+def with_mode(config: EffectiveConfig | None, mode: str) -> EffectiveConfig | None:
+    """Add the status' kube-proxy replacement mode, which 1.18 and later no longer print here."""
+    option = "kube-proxy-replacement"
+    if config is None or not mode or find_value(config, option) is not None:
+        return config
+    return EffectiveConfig(MappingProxyType({**config.values, option: clean(mode)}))
+
+
 def find_flag(config: EffectiveConfig, option: str) -> bool | None:
     """Find a yes-or-no option, or None where it is absent or says something else."""
     value = find_value(config, option)

@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from tui.checks.proof.sources import of_running_agent
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
+from tui.cilium.nextstart.images import daemonset_of, images_of
+from tui.cilium.nextstart.layers import plan
 from tui.model.findings import ConfigSetting, Evidence, ProofKind
+from tui.model.logs import LogEntry
 from tui.model.nextstart import MapFit, PendingKey
 from tui.safety import CleanText, clean
 
@@ -123,6 +127,44 @@ def fit_text(fit: MapFit) -> str:
     holds = f", holds {fit.entries}" if fit.entries is not None else ""
     wanted = f", needs {fit.wanted}" if fit.wanted is not None else ""
     return f"{fit.name}: {fit.max_now} → {fit.max_next} entries at the next start{holds}{wanted}"
+
+
+def mismatches(view: NodeView) -> tuple[LogEntry, ...]:
+    """Return what the agent's own drift checker (1.17 on) found, where it still holds.
+
+    It is logged once, when the configuration changes: what was taken back since does not count.
+    """
+    found: dict[str, LogEntry] = {}
+    for entry in of_running_agent(view, "G1"):
+        named = _named(entry)
+        if "actual" in named and named.get("key"):
+            found.setdefault(named["key"], entry)
+    if not found:
+        return ()
+    facts, cluster = view.facts, view.cluster.facts
+    daemonset = daemonset_of(facts.agent, cluster)
+    planned = plan(facts.node, daemonset, images_of(facts.agent, daemonset, cluster), cluster)
+    return tuple(entry for key, entry in found.items() if _still_holds(entry, planned.value(key)))
+
+
+def _still_holds(entry: LogEntry, planned: str | None) -> bool:
+    named = _named(entry)
+    return planned is not None and planned == named.get("expectedValue") != named["actual"]
+
+
+def _named(entry: LogEntry) -> dict[str, str]:
+    return {str(name): str(value) for name, value in entry.line.fields}
+
+
+def mismatch_key(entry: LogEntry) -> str:
+    """Return the option that a line of the drift checker is about."""
+    return _named(entry).get("key", "")
+
+
+def mismatch_text(entry: LogEntry) -> str:
+    """Tell of one key that the drift checker found."""
+    named = _named(entry)
+    return f"{named['key']} (runs {named['actual']}, next start {named['expectedValue']})"
 
 
 def log_evidence(view: NodeView) -> Iterator[Evidence]:

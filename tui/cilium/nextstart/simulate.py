@@ -16,7 +16,7 @@ from tui.model.agent import EffectiveConfig
 from tui.model.cluster import ClusterFacts
 from tui.model.maps import MapUsage
 from tui.model.nextstart import MapFit, NextStart, PendingKey
-from tui.model.node import AgentPod, Node
+from tui.model.node import AgentPhase, AgentPod, Node
 from tui.safety import CleanText, clean
 
 _RATIO = "bpf-map-dynamic-size-ratio"
@@ -63,7 +63,8 @@ def next_start(
     fits = tuple(_fits(sized))
     pending += _pending_sizes(sized, planned, found)
     stops = dict.fromkeys(blockers(planned, sizing, images, node, cluster))
-    if found is not None and not (images.next or pending or fits):
+    is_running = agent is not None and agent.phase is AgentPhase.RUNNING
+    if found is not None and is_running and not (images.next or pending or fits):
         stops = dict.fromkeys(one for one in stops if _is_unproved(one, found))
     return NextStart(
         pending=tuple(sorted(pending, key=lambda one: one.key)),
