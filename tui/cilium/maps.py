@@ -6,6 +6,7 @@ by its pin under /sys/fs/bpf/tc/globals only.
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -131,10 +132,18 @@ def _kernel_map(pin: str, item: _Map) -> KernelMap:
         flags=_bounded(item.flags),
         key_bytes=_bounded(item.bytes_key),
         value_bytes=_bounded(item.bytes_value),
-        max_entries=_bounded(item.max_entries),
-        memory_bytes=None if item.bytes_memlock is None else _bounded(item.bytes_memlock),
+        max_entries=_shared_number(_bounded(item.max_entries)),
+        memory_bytes=None
+        if item.bytes_memlock is None
+        else _shared_number(_bounded(item.bytes_memlock)),
         id=_bounded(item.id),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared_number(number: int) -> int:
+    """Return one object for equal sizes: thousands of nodes have the same, and keep them all."""
+    return number
 
 
 def _bounded(number: int) -> int:
