@@ -290,3 +290,11 @@ def test_the_finding_says_all_that_a_person_needs() -> None:
     assert "pinned already stay so" in remedy.interrupts
     assert remedy.test.endswith("cat /proc/net/udp /proc/net/udp6")
     assert ABOUT.references
+
+
+def test_what_1_19_may_do_without_the_options_is_asked_for() -> None:
+    lacking = node_facts("1.19.4", features=(feature("inet-diag-destroy", FeatureState.NO),))
+    (verdict,) = judged(CHECK, lacking)
+    assert verdict.severity is FindingSeverity.UNKNOWN
+    assert "bpf_sock_destroy" in verdict.missing[0].what
+    assert "bpf_sock_destroy" in verdict.missing[0].how

@@ -21,6 +21,7 @@ from tui.checks.proof.udp_termination import (
     holes_of,
     is_host_only,
     kernel_ends_sockets,
+    lacks_netlink,
     reverse_sk_rows,
 )
 from tui.checks.view import NodeView
@@ -249,6 +250,9 @@ def _without_hole(view: NodeView, peers: Sequence[StalePeer]) -> Verdict:
         how = "zgrep INET_ /proc/config.gz; grep INET_ /boot/config-$(uname -r)"
         if view.release is None:
             how = view.command(f"{view.binary} version -o json")
+        elif lacks_netlink(view):
+            what = "whether the kernel has bpf_sock_destroy (6.5), as it lacks the options"
+            how = view.command("grep -w bpf_sock_destroy /proc/kallsyms")
         lacking = (MissingEvidence(clean(what, 300), clean(how, 300)),)
         text = "whether sockets to deleted backends are ended is not known"
         return view.verdict(_ID, FindingSeverity.UNKNOWN, text, missing=lacking)

@@ -105,7 +105,7 @@ def kernel_ends_sockets(view: NodeView) -> bool | None:
     if is_1_19 and view.feature(_DESTROYER) is FeatureState.YES:
         return True
     states = [view.feature(key) for key in _NETLINK]
-    if FeatureState.NO in states:
+    if lacks_netlink(view):
         # Without the destroyer's own answer 1.19 may not need the options at all.
         is_open = is_1_19 and view.feature(_DESTROYER) is FeatureState.UNKNOWN
         return None if is_open else False
@@ -113,6 +113,11 @@ def kernel_ends_sockets(view: NodeView) -> bool | None:
     if states[1] is FeatureState.YES and states[2] is FeatureState.YES:
         return True
     return True if all(state is FeatureState.YES for state in states) else None
+
+
+def lacks_netlink(view: NodeView) -> bool:
+    """Tell whether the kernel is known to lack an option that ends sockets by netlink."""
+    return FeatureState.NO in [view.feature(key) for key in _NETLINK]
 
 
 def _unsupported(view: NodeView, *, is_minor: bool) -> Hole:
