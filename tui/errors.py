@@ -3,6 +3,16 @@
 CiltopError
 ├── ConfigError              config file or flag (exit 2)
 ├── ParseError               output of a command that is not what it should be
+├── OperationError           a change that was not made; only UnknownOutcomeError may have been
+│   ├── ArmingError          the session can't be armed like this
+│   ├── NotArmedError        writes don't pass: unarmed or read-only
+│   ├── BlockedError         a guard rail of ciltop's own forbids it
+│   ├── DeniedError          RBAC: a right is missing (exit 3)
+│   ├── AdmissionError       a webhook or an admission policy refuses it
+│   ├── RefusedError         the API server finds the change itself wrong
+│   ├── IdentityError        the target is gone, or no longer the object that was planned on
+│   │   └── WriteConflictError  409: it changed between preview and write
+│   └── UnknownOutcomeError  sent, but nobody said what came of it: read back, never repeat
 └── ClusterError             anything on the way to the cluster (exit 3)
     ├── KubeconfigError      no kubeconfig, or one that can't be read
     │   └── UnknownContextError
@@ -47,6 +57,63 @@ class ConfigError(CiltopError):
 
 class ParseError(CiltopError):
     """Output that is not what the command prints; costs its own section only."""
+
+
+class OperationError(CiltopError):
+    """A change that was not made; of `UnknownOutcomeError` alone that is not known."""
+
+
+class ArmingError(OperationError):
+    """The session can't be armed: it is read-only, or something else was typed."""
+
+
+class NotArmedError(OperationError):
+    """Nothing is written: the session is unarmed or read-only."""
+
+
+class BlockedError(OperationError):
+    """A guard rail of ciltop's own forbids the change."""
+
+
+class DeniedError(OperationError):
+    """The user lacks the right to make the change; `verb` and `resource` name it."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, verb: str = "", resource: str = "") -> None:
+        super().__init__(message)
+        self.verb: CleanText = clean(verb)
+        self.resource: CleanText = clean(resource)
+
+
+class AdmissionError(OperationError):
+    """A webhook or an admission policy refuses the change; `by` names it where it is known."""
+
+    def __init__(self, message: str, by: str = "") -> None:
+        super().__init__(message)
+        self.by: CleanText = clean(by)
+
+
+class RefusedError(OperationError):
+    """The API server finds the change itself wrong, such as an invalid field."""
+
+
+class IdentityError(OperationError):
+    """The target is gone, or is no longer the object that the change was planned on."""
+
+    def __init__(self, message: str, found_uid: str = "", found_version: str = "") -> None:
+        super().__init__(message)
+        self.found_uid: CleanText = clean(found_uid)
+        """Empty where it is gone or not known."""
+        self.found_version: CleanText = clean(found_version)
+
+
+class WriteConflictError(IdentityError):
+    """409: somebody changed or made the object between preview and write."""
+
+
+class UnknownOutcomeError(OperationError):
+    """The change was sent and may have been made: read the object back, never just repeat it."""
 
 
 class ClusterError(CiltopError):
@@ -99,6 +166,9 @@ class CiliumMissingError(ClusterError):
 
 class ApiError(ClusterError):
     """The API server answered with a failure status."""
+
+    said = CleanText("")
+    """The server's own words, where it gave some."""
 
     def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
         super().__init__(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from tui.errors import (
     ThrottledError,
     UnauthorizedError,
 )
+from tui.safety import clean
 
 T = TypeVar("T")
 
@@ -101,8 +103,28 @@ def failure(
 ) -> ApiError:
     """Return the error for an HTTP answer that is a failure."""
     status = parse_status(body)
-    asked = f"{method} {path}"
     said = _foreign(body) if status is None else status.message or status.reason
+    where = _Place(method, path, server)
+    error = _failure(code, status, said, where, retry_after)
+    # Webhooks answer with whole paragraphs.
+    error.said = clean(" ".join(said.split()))
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What was asked, and whom."""
+
+    method: str
+    path: str
+    server: str
+
+
+def _failure(
+    code: int, status: Status | None, said: str, where: _Place, retry_after: str | None
+) -> ApiError:
+    method, path, server = where.method, where.path, where.server
+    asked = f"{method} {path}"
     if code == 401:
         return UnauthorizedError(
             f"{server} refuses the credentials (401) for {asked}: "

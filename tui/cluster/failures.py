@@ -30,6 +30,19 @@ def connection_error(error: Exception, access: Access, asked: str) -> ClusterErr
     return ConnectError(_sentence(error, access, where, asked))
 
 
+def never_left(cause: BaseException | None) -> bool:
+    """Tell whether a request can't have reached the server: there was no connection for it."""
+    import aiohttp
+
+    return isinstance(
+        cause,
+        aiohttp.ClientConnectorError
+        | aiohttp.ConnectionTimeoutError
+        | aiohttp.ClientHttpProxyError
+        | aiohttp.InvalidURL,
+    )
+
+
 def tls_cause(error: Exception) -> str | None:
     """Say what is wrong with the certificates, or None where the failure is another."""
     # aiohttp's TLS errors are SSLErrors without reason; the one with a reason is inside.

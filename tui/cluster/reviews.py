@@ -40,7 +40,7 @@ class _Review(Entity, frozen=True):
 _DECODER = msgspec.json.Decoder(_Review)
 
 
-async def review(
+async def review(  # noqa: PLR0913 - the attributes of an access review
     transport: Transport,
     verb: str,
     resource: str,
@@ -48,8 +48,12 @@ async def review(
     group: str = "",
     namespace: str = "",
     subresource: str = "",
+    name: str = "",
 ) -> bool | None:
-    """Tell whether this is allowed; None where that can't be asked."""
+    """Tell whether this is allowed; None where that can't be asked.
+
+    With a name it asks for that object: a rule with resourceNames allows nothing else.
+    """
     question = _Review(
         spec=_ReviewSpec(
             resource_attributes=_Attributes(
@@ -58,6 +62,7 @@ async def review(
                 resource=resource,
                 subresource=subresource,
                 namespace=namespace,
+                name=name,
             )
         )
     )

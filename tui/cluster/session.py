@@ -1,4 +1,4 @@
-"""`Session`: everything the program asks of one cluster. Nothing here writes."""
+"""`Session`: everything the program asks of one cluster. Nothing here writes; `gate()` does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from tui.cluster import lists, logs
 from tui.cluster.access import CredentialSource
+from tui.cluster.arming import Arming
 from tui.cluster.exec import STDOUT_LIMIT_BYTES, ExecCall, ExecResult
+from tui.cluster.gate import Gate
 from tui.cluster.kinds import KubeObject
 from tui.cluster.lists import LIST_SECONDS, PAGE_SIZE, Listing, Params, target_of
 from tui.cluster.logs import LogFollower, LogPiece, LogStart, LogTarget
@@ -167,6 +169,7 @@ class Session:
         group: str = "",
         namespace: str = "",
         subresource: str = "",
+        name: str = "",
     ) -> bool | None:
         """Tell whether this is allowed; None where that can't be asked."""
         return await review(
@@ -176,4 +179,9 @@ class Session:
             group=group,
             namespace=namespace,
             subresource=subresource,
+            name=name,
         )
+
+    def gate(self, arming: Arming) -> Gate:
+        """Return the one way to write, open as far as the arming says."""
+        return Gate(self._transport, arming)

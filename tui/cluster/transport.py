@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from tui import __version__
 from tui.cluster.access import Access, CredentialSource
 from tui.cluster.answers import MAX_FAILURE_BYTES, failure
-from tui.cluster.failures import CONNECT_SECONDS, connection_error
-from tui.errors import ApiError, DeadlineError, UnauthorizedError
+from tui.cluster.failures import CONNECT_SECONDS, connection_error, never_left
+from tui.errors import (
+    ApiError,
+    ClusterError,
+    DeadlineError,
+    UnauthorizedError,
+    UnknownOutcomeError,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -117,6 +123,64 @@ class Transport:
         with self._failures(f"POST {target}"):
             async with await self._authorised(send) as response:
                 return await read_body(response, MAX_FAILURE_BYTES)
+
+    async def change(
+        self, method: str, target: str, body: bytes, content_type: str, *, deadline_seconds: float
+    ) -> bytes:
+        """Send a write, once; only the gate calls this.
+
+        Raises:
+            ApiError: the server answered with a failure.
+            UnknownOutcomeError: it was sent, and no whole answer came.
+            ClusterError: anything else; it never left this machine.
+        """
+        asked = f"{method} {target.partition('?')[0]}"
+        is_sent = False
+
+        async def send(access: Access) -> aiohttp.ClientResponse:
+            nonlocal is_sent
+            is_sent = True
+            said = (("Accept", "application/json"), ("Content-Type", content_type))
+            try:
+                return await self._session.request(
+                    method,
+                    _url(access, target),
+                    data=body,
+                    headers=(*access.headers, *said),
+                    ssl=access.tls,
+                    server_hostname=access.tls_server_name,
+                    proxy=access.proxy,
+                    allow_redirects=False,
+                    middlewares=(self._once(asked),),
+                )
+            except ApiError:
+                is_sent = False  # answered: a 401 changes nothing, whatever comes of the renewal
+                raise
+
+        try:
+            async with deadline(deadline_seconds, asked):
+                with self._failures(asked):
+                    async with await self._authorised(send) as response:
+                        return await read_body(response, MAX_BODY_BYTES)
+        except ApiError:
+            raise
+        except ClusterError as error:
+            if not is_sent or never_left(error.__cause__):
+                raise
+            raise UnknownOutcomeError(
+                f"{error.message}; it may have been done all the same: read it back first"
+            ) from error
+
+    def _once(self, asked: str) -> aiohttp.ClientMiddlewareType:
+        """Return what hides broken connections from aiohttp, which would send a DELETE again."""
+
+        async def hide(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            with self._failures(asked):
+                return await handler(request)
+
+        return hide
 
     @asynccontextmanager
     async def websocket(
