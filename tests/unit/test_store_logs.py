@@ -132,7 +132,7 @@ def test_the_share_of_a_node_shrinks_with_the_cluster() -> None:
     assert limits_for(3) == LogLimits(400, 200)
     large = limits_for(5_000)
     assert large.problems >= 12
-    assert 5_000 * (large.problems + large.others) <= 80_000
+    assert 5_000 * (large.problems + large.others) <= 70_000
 
 
 def test_the_store_hands_out_lines_with_the_node() -> None:
