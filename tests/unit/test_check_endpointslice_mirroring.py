@@ -5,10 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.checks_facts import NOW, cluster_facts, judged, known, node_facts, severity
+from tests.unit.checks_facts import (
+    NOW,
+    cluster_facts,
+    judged,
+    known,
+    node_facts,
+    severity,
+    texts,
+)
 from tui.checks.endpointslice_mirroring import CHECK
 from tui.checks.view import ClusterView
-from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.cluster import CiliumDaemonSet, CiliumNodeConfig, ClusterFacts
 from tui.model.findings import FindingSeverity, ProofKind, Verdict
 from tui.model.reading import Reading
 from tui.model.services import (
@@ -270,6 +278,13 @@ def test_the_clusters_remedy_names_its_daemonsets() -> None:
 )
 def test_what_depends_on_the_node_is_not_told_for_the_cluster(facts: ClusterFacts) -> None:
     assert of_cluster(facts) == []
+
+
+def test_where_another_layer_sets_the_option_each_node_is_judged() -> None:
+    nodes = CiliumNodeConfig(clean("old"), clean("kube-system"), values=texts(OFF))
+    facts = replace(with_config(cluster("v1.28.4", endpoints())), node_configs=known((nodes,)))
+    assert of_cluster(facts) == []
+    assert severity(CHECK, node_facts("1.17.5", config={}), facts) is ACTIVE
 
 
 def test_a_node_that_differs_says_so() -> None:

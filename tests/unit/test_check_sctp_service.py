@@ -16,11 +16,12 @@ from tests.unit.checks_facts import (
     node_facts,
     severity,
     status,
+    texts,
 )
 from tui.checks.sctp_service import CHECK
 from tui.checks.view import ClusterView
 from tui.model.agent import AgentMetrics, DropRate, NodePort
-from tui.model.cluster import CiliumDaemonSet, ClusterFacts
+from tui.model.cluster import CiliumDaemonSet, CiliumNodeConfig, ClusterFacts
 from tui.model.findings import FindingSeverity, Verdict
 from tui.model.names import NodeName
 from tui.model.reading import Reading
@@ -136,6 +137,18 @@ def test_without_the_config_map_each_node_is_judged() -> None:
     assert of_cluster(cluster(service())) == []
     assert severity(CHECK, node_facts(config={}), cluster(service())) is ACTIVE
     assert of_cluster(cluster_facts({}, services=Reading())) == []
+
+
+def test_where_another_layer_sets_the_option_each_node_is_judged() -> None:
+    nodes = CiliumNodeConfig(clean("sctp"), clean("kube-system"), values=texts(ON))
+    flags = CiliumDaemonSet(
+        clean("cilium"), clean("kube-system"), args=(clean("--enable-sctp=true"),)
+    )
+    for parts in ({"node_configs": known((nodes,))}, {"daemonsets": known((flags,))}):
+        facts = cluster(service(), config={}, **parts)
+        assert of_cluster(facts) == []
+        assert severity(CHECK, node_facts(config=ON), facts) is CLEAR
+        assert severity(CHECK, node_facts(config={}), facts) is ACTIVE
 
 
 def test_a_node_that_differs_from_the_cluster_is_judged_by_its_own() -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted
+from tui.checks.proof.overrides import is_set_elsewhere
 from tui.checks.remedies.commands import restart_agents
 from tui.checks.remedies.mirroring import (
     LEADER_LOCK,
@@ -137,10 +138,13 @@ def judge_cluster(view: ClusterView) -> Iterable[Verdict]:
 def _is_of_cluster(cluster: ClusterView) -> bool:
     """Tell whether all agents read slices, unless a node's own setting says otherwise.
 
-    With `enable-k8s-endpoint-slice=false` in the ConfigMap it depends on each agent's release.
+    With `enable-k8s-endpoint-slice=false` in the ConfigMap it depends on each agent's release, and
+    where another layer names it, on the node.
     """
     facts = cluster.facts
     if facts.config_map.value is None or facts.services.value is None:
+        return False
+    if is_set_elsewhere(cluster, OPTION):
         return False
     if find_flag(EffectiveConfig(facts.config_map.value.values), OPTION) is False:
         return False

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tui.checks.phrases import counted, some_of
+from tui.checks.proof.overrides import is_set_elsewhere
 from tui.checks.view import ClusterView
 from tui.cilium.config import find_flag, find_value
 from tui.model.agent import EffectiveConfig
@@ -69,13 +70,15 @@ def sctp_ports(cluster: ClusterView) -> list[SctpPort]:
 
 
 def cluster_sctp(cluster: ClusterView) -> ClusterSctp | None:
-    """Return what the ConfigMap and the Services tell; None where one of them is not known.
+    """Return what the ConfigMap and the Services tell of all nodes.
+
+    None where one of them is not known, or other layers of the configuration name the option.
 
     A port that needs rewriting works on no release: 1.13 and later never rewrite one, older ones
     don't know SCTP.
     """
     held = cluster.facts.config_map.value
-    if held is None or cluster.facts.services.value is None:
+    if held is None or cluster.facts.services.value is None or is_set_elsewhere(cluster, OPTION):
         return None
     config = EffectiveConfig(held.values)
     ports = sctp_ports(cluster)
