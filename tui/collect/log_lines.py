@@ -107,6 +107,20 @@ STORM = CleanText("more lines than can be taken in: a log storm")
 class LogBuffer:
     """Lines of one container that wait to be parsed."""
 
+    __slots__ = (
+        "_last_at",
+        "_loss",
+        "_parser",
+        "_waiting",
+        "_waiting_bytes",
+        "agent_started_at",
+        "container_id",
+        "is_previous",
+        "last_problem_at",
+        "node_uid",
+        "problems",
+    )
+
     def __init__(self, node_uid: NodeUid, container_id: ContainerId) -> None:
         self.node_uid = node_uid
         self.container_id = container_id
@@ -115,7 +129,8 @@ class LogBuffer:
         self.problems: list[LogLine] = []
         self.last_problem_at = 0.0
         self._parser = LogParser()
-        self._waiting: deque[Stamped] = deque()
+        self._waiting: deque[Stamped] | tuple[Stamped, ...] = ()
+        """A deque only while lines wait: an empty one takes 600 bytes, and most wait for none."""
         self._waiting_bytes = 0
         self._loss: _Loss | None = None
         self._last_at = 0.0
@@ -125,9 +140,11 @@ class LogBuffer:
 
     def add(self, lines: Iterable[Stamped]) -> None:
         """Have lines wait; when too many do, the quiet ones go first, then the oldest."""
+        waiting = deque(self._waiting) if isinstance(self._waiting, tuple) else self._waiting
         for line in lines:
-            self._waiting.append(line)
+            waiting.append(line)
             self._waiting_bytes += len(line[1])
+        self._waiting = waiting or ()
         if len(self._waiting) > MOST_WAITING or self._waiting_bytes > MOST_WAITING_BYTES:
             self._shed()
 
@@ -174,7 +191,9 @@ class LogBuffer:
         if not len(self):
             return None
         loss, self._loss = self._loss, None
-        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        waiting = deque(self._waiting) if isinstance(self._waiting, tuple) else self._waiting
+        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        self._waiting = waiting or ()
         self._waiting_bytes -= sum(len(text) for _, text in taken)
         lines = [self._parse(at, text) for at, text in taken]
         return LogBatch(
