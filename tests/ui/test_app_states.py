@@ -90,3 +90,13 @@ async def test_failing_header_does_not_end_the_program(monkeypatch: pytest.Monke
     async with app.run_test(size=(160, 50), notifications=True) as pilot:
         text = await shows(pilot, "could not be drawn: ValueError")
     assert "▌✖ node-3" in text
+
+
+async def test_a_tick_while_the_app_closes_finds_no_screen_and_says_nothing() -> None:
+    app = HandApp(samples.incident())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        dashboard = app.dashboard
+    assert not app.screen_stack
+    dashboard.tick()
+    dashboard.take_snapshot()

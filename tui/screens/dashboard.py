@@ -93,8 +93,8 @@ class Dashboard:
     def tick(self) -> None:
         """Let the clock and the ages go on."""
         self._ticks += 1
-        screen = self._app.screen
-        if not isinstance(screen, LiveScreen):
+        screen = self._shown_screen
+        if screen is None:
             return
         if self._ticks % TICKS_PER_REDRAW == 0 and self.desk.board.paused_at is None:
             screen.refresh_board()
@@ -102,8 +102,15 @@ class Dashboard:
             screen.show_time()
 
     def _redraw(self) -> None:
-        if isinstance(self._app.screen, LiveScreen):
-            self._app.screen.refresh_board()
+        screen = self._shown_screen
+        if screen is not None:
+            screen.refresh_board()
+
+    @property
+    def _shown_screen(self) -> LiveScreen | None:
+        """The screen on top, where it is one of ours; none is left while the app closes."""
+        top = next(reversed(self._app.screen_stack), None)
+        return top if isinstance(top, LiveScreen) else None
 
     # Commands
 
