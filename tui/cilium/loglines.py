@@ -236,6 +236,8 @@ class LogParser:
     The Go runtime prints a stack as plain lines; each alone would pass for harmless text.
     """
 
+    __slots__ = ("_is_in_panic",)
+
     def __init__(self) -> None:
         self._is_in_panic = False
 

@@ -25,6 +25,22 @@ def is_in_trouble(agent: AgentPod) -> bool:
 class NodeLogState:
     """The log of one agent pod, over all its containers."""
 
+    __slots__ = (
+        "agent",
+        "buffer",
+        "cursor",
+        "failures",
+        "has_history",
+        "next_read_at",
+        "older",
+        "pod_name",
+        "pod_uid",
+        "target",
+        "trouble",
+        "uid",
+        "wants_previous",
+    )
+
     def __init__(self, uid: NodeUid, agent: AgentPod) -> None:
         self.uid = uid
         self.pod_uid = agent.uid
