@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
@@ -95,6 +95,12 @@ class FakeFleet:
 
     def advance(self, now: float) -> None:
         self.advanced += 1
+
+    def misbehave(self, node_name: str, kind: str, values: Mapping[str, float], text: str) -> None:
+        raise LookupError(node_name)
+
+    def cure(self, node_name: str, kind: str) -> None:
+        raise LookupError(node_name)
 
     def replace_pod(self, old_pod: KubeObject) -> KubeObject:
         self.replaced += 1

@@ -7,7 +7,7 @@ ones (kernel/bpf/hashtab.c, kernel/bpf/syscall.c).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tui.simulator.kernels import Kernel
@@ -33,6 +33,23 @@ class Sizing(StrEnum):
     SOCK_REVERSE = "bpf-sock-rev-map-max"
     POLICY = "bpf-policy-map-max"
     FRAGMENTS = "bpf-fragments-map-max"
+    LB_SERVICES = "bpf-lb-service-map-max"
+    LB_BACKENDS = "bpf-lb-service-backend-map-max"
+    LB_REVERSE_NAT = "bpf-lb-rev-nat-map-max"
+    LB_AFFINITY = "bpf-lb-affinity-map-max"
+    LB_SOURCE_RANGE = "bpf-lb-source-range-map-max"
+
+
+SINGLE_MAP_SIZINGS = frozenset(
+    {
+        Sizing.LB_SERVICES,
+        Sizing.LB_BACKENDS,
+        Sizing.LB_REVERSE_NAT,
+        Sizing.LB_AFFINITY,
+        Sizing.LB_SOURCE_RANGE,
+    }
+)
+"""Settings of 1.12 and later for one map each; 0 leaves it to `bpf-lb-map-max`."""
 
 
 class Allocation(StrEnum):
@@ -127,6 +144,7 @@ _NEVER = Allocation.NEVER
 
 
 def _load_balancing(backend_pin: str, backend_bytes: int) -> tuple[MapSpec, ...]:
+    """Return the maps of Services as 1.11 sizes them: all by one setting."""
     return (
         MapSpec("cilium_lb4_services_v2", "hash", 12, 12, 0, _LB, _CFG, is_cached=True),
         MapSpec(backend_pin, "hash", 4, backend_bytes, 0, _LB, _CFG, is_cached=True),
@@ -137,6 +155,22 @@ def _load_balancing(backend_pin: str, backend_bytes: int) -> tuple[MapSpec, ...]
         MapSpec(
             "cilium_lb4_reverse_sk", "lru_hash", 16, 8, 262144, Sizing.SOCK_REVERSE, is_open=False
         ),
+    )
+
+
+def _singly_sized(backend_pin: str, backend_bytes: int) -> tuple[MapSpec, ...]:
+    """Return the maps of Services as 1.12 and later size them (pkg/maps/lbmap, InitParams)."""
+    sizings = {
+        "cilium_lb4_services_v2": Sizing.LB_SERVICES,
+        backend_pin: Sizing.LB_BACKENDS,
+        "cilium_lb4_reverse_nat": Sizing.LB_REVERSE_NAT,
+        "cilium_lb_affinity_match": Sizing.LB_AFFINITY,
+        "cilium_lb4_affinity": Sizing.LB_AFFINITY,
+        "cilium_lb4_source_range": Sizing.LB_SOURCE_RANGE,
+    }
+    return tuple(
+        replace(spec, sizing=sizings.get(spec.pin, spec.sizing))
+        for spec in _load_balancing(backend_pin, backend_bytes)
     )
 
 
@@ -189,7 +223,7 @@ PINNED_MAPS: dict[tuple[int, int], tuple[MapSpec, ...]] = {
         _RATE,
         _RATE_METRICS,
         _TUNNEL,
-        *_load_balancing("cilium_lb4_backends_v3", 12),
+        *_singly_sized("cilium_lb4_backends_v3", 12),
         *_CONNECTIONS,
         _SKIP,
         _L2,
@@ -214,7 +248,7 @@ PINNED_MAPS: dict[tuple[int, int], tuple[MapSpec, ...]] = {
         MapSpec("cilium_policystats", "lru_percpu_hash", 12, 16, 65536, extra_flags=2),
         MapSpec("cilium_percpu_trace_id", "percpu_array", 4, 8, 1, is_cached=True),
         _RATE,
-        *_load_balancing("cilium_lb4_backends_v3", 12),
+        *_singly_sized("cilium_lb4_backends_v3", 12),
         _SKIP,
         _AUTH,
         _RUNTIME,

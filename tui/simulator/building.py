@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from tui.simulator.agents.failures import failure_message, fatal_message
 from tui.simulator.agents.releases import RELEASES, AgentRelease
-from tui.simulator.bpfmaps import Sizing
-from tui.simulator.config import RunningConfig, interned
+from tui.simulator.config import RunningConfig, balancer_sizes, interned
 from tui.simulator.kernels import kernel_of
 from tui.simulator.loadbalancer import LoadBalancer
 from tui.simulator.logs import Message
@@ -215,19 +214,21 @@ class AgentBuilder:
                 count_problem(node.agent, message)
 
     def _maps(self, node: SimNode, release: AgentRelease, config: RunningConfig) -> SharedMaps:
-        capacity = config.size(Sizing.LOAD_BALANCING)
+        sizes = balancer_sizes(release, config)
         own = any(quirk.kind in _OWN_MAPS for quirk in node.quirks)
-        key = (release.text, capacity, node.name if own else "")
+        key = (release.text, sizes, node.name if own else "")
         found = self._shared.get(key)
         if found is None:
-            balancer = LoadBalancer(release, capacity)
+            balancer = LoadBalancer(release, *sizes)
             frontends = self._wanted.of(release)
             if node.quirk(QuirkKind.STALE_SERVICES):
                 frontends = outdated(frontends)
             balancer.apply(frontends)
             leak = node.quirk(QuirkKind.LEAK)
             if leak:
-                balancer.leak(int(capacity * leak.values["start"]) - len(balancer.backends))
+                balancer.leak(
+                    int(balancer.capacity * leak.values["start"]) - len(balancer.backends)
+                )
             found = self._shared[key] = SharedMaps(balancer)
         return found
 

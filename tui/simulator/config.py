@@ -15,10 +15,13 @@ from importlib.resources import files
 from typing import Any
 
 from tui.simulator.agents.releases import AgentRelease
-from tui.simulator.bpfmaps import MapSpec, Sizing
+from tui.simulator.bpfmaps import PINNED_MAPS, SINGLE_MAP_SIZINGS, MapSpec, Sizing
+from tui.simulator.configsources import ConfigBuilder
+from tui.simulator.loadbalancer import MapSizes
 from tui.simulator.objects import KubeObject, ObjectReaderWriter
 
 CONFIG_MAP = "cilium-config"
+DEFAULT_BUILDER = ConfigBuilder()
 DEFAULT_SIZES: Mapping[Sizing, int] = {
     Sizing.LOAD_BALANCING: 65536,
     Sizing.CT_TCP: 524288,
@@ -33,6 +36,12 @@ DYNAMIC_SOCK_REVERSE = 110_861
 """What dynamic sizing gives a node of 24 GiB at the ratio of 0.0025."""
 _CONFIG_KEYS: Mapping[str, str] = {
     "bpf-lb-map-max": "LBMapEntries",
+    "bpf-lb-service-map-max": "LBServiceMapEntries",
+    "bpf-lb-service-backend-map-max": "LBBackendMapEntries",
+    "bpf-lb-rev-nat-map-max": "LBRevNatEntries",
+    "bpf-lb-affinity-map-max": "LBAffinityMapEntries",
+    "bpf-lb-source-range-map-max": "LBSourceRangeMapEntries",
+    "bpf-lb-maglev-map-max": "LBMaglevMapEntries",
     "bpf-ct-global-tcp-max": "CTMapEntriesGlobalTCP",
     "bpf-ct-global-any-max": "CTMapEntriesGlobalAny",
     "bpf-nat-global-max": "NATMapEntriesGlobal",
@@ -89,6 +98,8 @@ class RunningConfig:
         text = self.get(sizing.value)
         if text.isdigit() and int(text) > 0:
             return int(text)
+        if sizing in SINGLE_MAP_SIZINGS:
+            return self.size(Sizing.LOAD_BALANCING)
         if sizing is Sizing.NEIGHBOUR:
             return self.size(Sizing.NAT)
         if sizing is Sizing.SOCK_REVERSE and self.get("bpf-map-dynamic-size-ratio"):
@@ -105,6 +116,17 @@ class RunningConfig:
         return self.is_on("preallocate-bpf-maps", True)
 
 
+def balancer_sizes(release: AgentRelease, config: RunningConfig) -> MapSizes:
+    """Return the sizes of the load-balancing maps under this configuration."""
+    common = config.size(Sizing.LOAD_BALANCING)
+    single = {
+        spec.pin: size
+        for spec in PINNED_MAPS[release.key]
+        if spec.sizing in SINGLE_MAP_SIZINGS and (size := config.size(spec.sizing)) != common
+    }
+    return MapSizes(common, tuple(single.items()))
+
+
 @lru_cache(maxsize=4096)
 def interned(values: tuple[tuple[str, str], ...]) -> RunningConfig:
     """Return the one configuration with these values."""
@@ -117,18 +139,20 @@ def read_config(
     namespace: str,
     node_labels: Mapping[str, str],
     extra: Mapping[str, str],
+    builder: ConfigBuilder | None = DEFAULT_BUILDER,
 ) -> RunningConfig:
     """Read what an agent on this node would read if it started now.
 
-    `extra` are the arguments of the DaemonSet's container, which win over every source.
+    `extra` are the arguments of the DaemonSet's container, which win over every source; without
+    an init container as `builder` there is only the ConfigMap.
     """
     config_map = objects.get("configmaps", namespace, CONFIG_MAP) or {}
     values: dict[str, str] = dict(config_map.get("data") or {})
-    if release.has_node_config:
+    if release.has_node_config and builder is not None and builder.reads_node_configs:
         node_configs = objects.list("ciliumnodeconfigs", namespace)
         for config in sorted(node_configs, key=lambda found: str(found["metadata"]["name"])):
             if matches(config, node_labels):
-                values |= (config.get("spec") or {}).get("defaults") or {}
+                values |= builder.passed((config.get("spec") or {}).get("defaults") or {})
     return interned(tuple(sorted({**values, **extra}.items())))
 
 

@@ -14,7 +14,14 @@ after so many requests. Kinds, and the fields they use:
 | `truncate` | the answer ends `after_bytes` in, with the connection, though more was announced |
 | `stall` | nothing more is sent `after_bytes` into the answer; the connection stays open |
 | `split-utf8` | exec output is cut into frames inside its multi-byte characters |
+| `webhook` | the webhook named `webhook` denies writes of `resource` in `namespace` (`message`) |
 
+A denied write is answered with 403, or with `status`. A webhook is asked after credentials,
+rights, preconditions and validation, so that its fault fits the resource (pods, pods/eviction;
+empty for all) and not the path, and dry runs too, unless `dry_run` says otherwise: `deny` (as it
+does writes), `pass` (only the write itself is denied) or `refuse` (the webhook has side effects:
+every dry run fails, writes pass).
+`reset` and `stall` break the answer of a write that was done, `half-open` one that was not.
 `stall`, `reset` and `truncate` also hit watches, followed logs and exec streams.
 `Conditions` is what is always a little wrong: latency with jitter, a rate of errors, slow nodes,
 nodes where exec is forbidden, watches that end every so often; a scenario brings its own.
@@ -29,6 +36,13 @@ Another process on the same machine sets them at `/__ciltop/faults`, which needs
             {"conditions": {"latency_seconds": 0.1, "slow_nodes": {"node-3": 4.0}}}
             {"drop_watches": true}      {"expire": true}
             {"deny": [["get", "pods/exec"]]}     (verb, resource[, namespace])
+            {"quirk": {"node": "node-3", "kind": "never-ready", "values": {"starts": 1}}}
+            {"cure": ["node-3", "never-ready"]}
+            {"replace": ["configmaps", "kube-system", "cilium-config"]}
+
+The last three change the cluster, so that DELETE does not take them back: a quirk of a node from
+now on (`QuirkKind` in `scenarios.py` says which and how), no longer that one, and an object that
+somebody deleted and created again: same name and content, new UID.
 """
 
 from __future__ import annotations
@@ -40,6 +54,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
+
+from tui.simulator.paths import Target
+from tui.simulator.statuses import denied_by_webhook, dry_run_unsupported
 
 
 class FaultKind(StrEnum):
@@ -53,6 +70,15 @@ class FaultKind(StrEnum):
     TRUNCATE = "truncate"
     STALL = "stall"
     SPLIT_UTF8 = "split-utf8"
+    WEBHOOK = "webhook"
+
+
+class DryRun(StrEnum):
+    """What a denying webhook does with dry runs."""
+
+    DENY = "deny"
+    PASS = "pass"  # noqa: S105 - no password
+    REFUSE = "refuse"
 
 
 STREAM_KINDS = frozenset({FaultKind.RESET, FaultKind.TRUNCATE, FaultKind.STALL})
@@ -72,6 +98,21 @@ class Fault(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     seconds: float = 0.0
     after_bytes: int = 0
     retry_after_seconds: int | None = None
+    webhook: str = "policy.example.com"
+    """The name of the webhook that denies."""
+    resource: str = ""
+    """What it judges, such as pods or pods/eviction; empty for everything."""
+    namespace: str = ""
+    """Where; empty for everywhere."""
+    dry_run: DryRun = DryRun.DENY
+
+    def judges(self, target: Target) -> bool:
+        """Return whether the webhook is asked about writes of this target."""
+        return (
+            self.verb in {"*", target.verb}
+            and self.resource in {"", target.right}
+            and self.namespace in {"", target.namespace}
+        )
 
     def fits(self, verb: str, path: str) -> bool:
         """Return whether the fault hits this request."""
@@ -94,6 +135,15 @@ class Conditions(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True)
     """How often all watches end; 0 for never."""
 
 
+class QuirkOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Something that shall be wrong with a node from now on."""
+
+    node: str
+    kind: str
+    values: dict[str, float] = {}
+    text: str = ""
+
+
 class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
     """What a POST to the admin path may ask for, besides one `Fault`."""
 
@@ -101,6 +151,11 @@ class FaultOrder(msgspec.Struct, forbid_unknown_fields=True):
     drop_watches: bool = False
     expire: bool = False
     deny: list[list[str]] = []
+    quirk: QuirkOrder | None = None
+    cure: list[str] = []
+    """A node and the kind of its quirk."""
+    replace: list[str] = []
+    """Resource, namespace (may be empty) and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +222,8 @@ class Faults:
             error = Fault(FaultKind.STATUS, status=self._dice.choice(_USUAL_ERRORS))
         if not self.rules:
             return RequestFaults(latency, error)
-        hits = [rule for rule in self.rules if rule.fits(verb, path)]
+        asked = (rule for rule in self.rules if rule.kind is not FaultKind.WEBHOOK)
+        hits = [rule for rule in asked if rule.fits(verb, path)]
         answer = next((rule for rule in hits if rule.kind in _ANSWER_KINDS), None)
         stream = next((rule for rule in hits if rule.kind in STREAM_KINDS), None)
         for rule in hits:
@@ -181,6 +237,22 @@ class Faults:
             any(rule.kind is FaultKind.SPLIT_UTF8 for rule in hits),
         )
 
+    def admit(self, target: Target, is_dry_run: bool) -> None:
+        """Ask the webhooks about a write, and count it against the one that denies it.
+
+        Raises:
+            ApiFailure: one denies it, or can't take part in a dry run.
+        """
+        for rule in self.rules:
+            if rule.kind is not FaultKind.WEBHOOK or not rule.judges(target):
+                continue
+            if _PASSED.get(rule.dry_run) is is_dry_run:
+                continue
+            self._use_up(rule)
+            if rule.dry_run is DryRun.REFUSE:
+                raise dry_run_unsupported(rule.webhook)
+            raise denied_by_webhook(rule.webhook, rule.message, rule.status or 403)
+
     def _use_up(self, rule: Fault) -> None:
         if rule.count is not None:
             rule.count -= 1
@@ -188,6 +260,8 @@ class Faults:
                 self.rules.remove(rule)
 
 
+_PASSED = {DryRun.PASS: True, DryRun.REFUSE: False}
+"""Which requests a webhook lets through: dry runs (True) or writes (False)."""
 _ANSWER_KINDS = frozenset({FaultKind.STATUS, FaultKind.HTML, FaultKind.HALF_OPEN})
 _SIDE_KINDS = frozenset({FaultKind.LATENCY, FaultKind.SPLIT_UTF8})
 _USUAL_ERRORS = (429, 500, 503)

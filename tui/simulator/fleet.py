@@ -19,7 +19,7 @@ from tui.simulator.objects import KubeObject, ObjectReaderWriter
 from tui.simulator.restarts import Restarter
 from tui.simulator.running import Happenings
 from tui.simulator.scenario_table import SCENARIOS
-from tui.simulator.scenarios import QuirkKind, Scenario
+from tui.simulator.scenarios import Quirk, QuirkKind, Scenario
 from tui.simulator.scenehosts import furnish_hosts
 
 __all__ = ["SCENARIOS", "CommandResult", "Fleet", "LogLine"]
@@ -155,6 +155,26 @@ class Fleet:
         """Let the time of the model run on to this moment."""
         self._happenings.advance(now)
 
+    def misbehave(self, node_name: str, kind: str, values: Mapping[str, float], text: str) -> None:
+        """Let something be wrong with a node from now on; see `QuirkKind` for the values.
+
+        Raises:
+            LookupError: there is no such node.
+            ValueError: there is no such thing to be wrong.
+        """
+        node = self._node_called(node_name)
+        quirk = Quirk(QuirkKind(kind), node.group, values=dict(values), text=text)
+        node.quirks = (*(one for one in node.quirks if one.kind is not quirk.kind), quirk)
+
+    def cure(self, node_name: str, kind: str) -> None:
+        """Let that no longer be wrong with the node; what its agent does now stays.
+
+        Raises:
+            LookupError: there is no such node.
+        """
+        node = self._node_called(node_name)
+        node.quirks = tuple(one for one in node.quirks if one.kind.value != kind)
+
     def replace_pod(self, old_pod: KubeObject) -> KubeObject:
         """Start a new agent on the node of a deleted pod and return its pod.
 
@@ -167,6 +187,12 @@ class Fleet:
         pod = self._restarter.replace(node, self._clock())
         self._pods[node.pod_name] = node
         return pod
+
+    def _node_called(self, name: str) -> SimNode:
+        found = next((node for node in self.nodes if node.name == name), None)
+        if found is None:
+            raise LookupError(f"no such node: {name}")
+        return found
 
     def _container(self, pod_name: str, container: str) -> SimNode:
         node = self._pods.get(pod_name)

@@ -85,6 +85,23 @@ class FleetLike(Protocol):
         """Let the time of the model run on to this moment."""
         ...
 
+    def misbehave(self, node_name: str, kind: str, values: Mapping[str, float], text: str) -> None:
+        """Let something be wrong with a node from now on.
+
+        Raises:
+            LookupError: there is no such node.
+            ValueError: there is no such thing to be wrong.
+        """
+        ...
+
+    def cure(self, node_name: str, kind: str) -> None:
+        """Let that no longer be wrong with the node; what its agent does now stays.
+
+        Raises:
+            LookupError: there is no such node.
+        """
+        ...
+
     def replace_pod(self, old_pod: KubeObject) -> KubeObject:
         """Start a new agent on the node of a deleted pod and return its pod as it will settle."""
         ...

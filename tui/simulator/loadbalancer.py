@@ -23,6 +23,9 @@ FLAG_ROUTABLE = 0x40
 FLAG_SOURCE_RANGE = 0x80
 ANY = "ANY"
 
+_SERVICES = "cilium_lb4_services_v2"
+_REVERSE_NAT = "cilium_lb4_reverse_nat"
+_AFFINITY = "cilium_lb_affinity_match"
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -42,6 +45,14 @@ class SlotValue(NamedTuple):
     backend_count: int
     reverse_nat_id: int
     flags: int
+
+
+class MapSizes(NamedTuple):
+    """The max entries of the load-balancing maps."""
+
+    common: int
+    single: tuple[tuple[str, int], ...] = ()
+    """Maps with a size of their own, by pin."""
 
 
 class FailureKind(StrEnum):
@@ -83,9 +94,13 @@ def flags_of(frontend: Frontend) -> int:
 class LoadBalancer:
     """The kernel's maps of one size, and the agent's cache beside them."""
 
-    def __init__(self, release: AgentRelease, capacity: int) -> None:
+    def __init__(
+        self, release: AgentRelease, capacity: int, single: Iterable[tuple[str, int]] = ()
+    ) -> None:
         self.release = release
         self.capacity = capacity
+        """Max entries of each map, but those of `single`."""
+        self.single = dict(single)
         self.version = 0
         """Grows with every change, so that rendered answers can be kept."""
         self.services: dict[SlotKey, SlotValue] = {}
@@ -106,6 +121,15 @@ class LoadBalancer:
         self._reverse_nat_ids: dict[FrontendKey, int] = {}
         self._next_backend_id = 1
         self._next_reverse_nat_id = 1
+
+    @property
+    def sizes(self) -> MapSizes:
+        """The max entries of its maps."""
+        return MapSizes(self.capacity, tuple(self.single.items()))
+
+    def limit(self, pin: str) -> int:
+        """Return the max entries of one map."""
+        return self.single.get(pin, self.capacity)
 
     @property
     def attempted(self) -> dict[FrontendKey, Frontend]:
@@ -141,7 +165,7 @@ class LoadBalancer:
         old id in the kernel and gives the same address a new one.
         """
         tuples = list(self._ids)
-        room = max(0, min(count, self.capacity - len(self.backends)))
+        room = max(0, min(count, self.limit(self.release.backends_pin) - len(self.backends)))
         if not tuples or not room:
             return 0
         for _ in range(room):
@@ -151,20 +175,26 @@ class LoadBalancer:
         self.version += 1
         return room
 
-    def restarted(self, capacity: int) -> LoadBalancer:
+    def restarted(self, sizes: MapSizes) -> LoadBalancer:
         """Return the maps a new agent starts with: restored, or empty where the size changed."""
-        fresh = LoadBalancer(self.release, capacity)
-        if capacity != self.capacity:
-            return fresh
-        fresh.services = dict(self.services)
-        fresh.backends = dict(self.backends)
-        fresh.reverse_nat = dict(self.reverse_nat)
-        fresh.affinity_match = set(self.affinity_match)
-        fresh.leaked = set(self.leaked)
-        fresh._ids = {
-            known: number for known, number in self._ids.items() if number in fresh.backends
-        }
-        fresh._reverse_nat_ids = dict(self._reverse_nat_ids)
+        fresh = LoadBalancer(self.release, *sizes)
+
+        def keeps(pin: str) -> bool:
+            return fresh.limit(pin) == self.limit(pin)
+
+        if keeps(_SERVICES):
+            fresh.services = dict(self.services)
+        if keeps(self.release.backends_pin):
+            fresh.backends = dict(self.backends)
+            fresh.leaked = set(self.leaked)
+            fresh._ids = {
+                known: number for known, number in self._ids.items() if number in fresh.backends
+            }
+        if keeps(_REVERSE_NAT):
+            fresh.reverse_nat = dict(self.reverse_nat)
+            fresh._reverse_nat_ids = dict(self._reverse_nat_ids)
+        if keeps(_AFFINITY):
+            fresh.affinity_match = set(self.affinity_match)
         fresh._next_backend_id = self._next_backend_id
         fresh._next_reverse_nat_id = self._next_reverse_nat_id
         return fresh
@@ -256,7 +286,8 @@ class LoadBalancer:
         failure = self._put_slot(frontend, SlotKey(frontend.key, 0), value)
         if failure:
             return failure
-        self.reverse_nat[reverse_nat_id] = frontend.key
+        if not self._put(_REVERSE_NAT, self.reverse_nat, reverse_nat_id, frontend.key):
+            return Failure(frontend, FailureKind.SERVICE, 0, None, None, None)
         self._trim_slots(frontend.key, count)
         self._set_affinity(frontend, reverse_nat_id)
         return self._program_wildcard(frontend)
@@ -278,13 +309,13 @@ class LoadBalancer:
         return Failure(frontend, FailureKind.SERVICE, value.backend_id, None, key, value)
 
     def _put_service(self, key: SlotKey, value: SlotValue) -> bool:
-        return self._put("cilium_lb4_services_v2", self.services, key, value)
+        return self._put(_SERVICES, self.services, key, value)
 
     def _put_backend(self, number: int, backend: BackendTuple) -> bool:
         return self._put(self.release.backends_pin, self.backends, number, backend)
 
     def _put(self, pin: str, entries: dict[K, V], key: K, value: V) -> bool:
-        if key not in entries and len(entries) >= self.capacity:
+        if key not in entries and len(entries) >= self.limit(pin):
             self.refused_updates[pin] = self.refused_updates.get(pin, 0) + 1
             return False
         entries[key] = value

@@ -55,6 +55,35 @@ def start_lines(release: AgentRelease, config: RunningConfig) -> tuple[StartLine
     return tuple(found)
 
 
+@lru_cache(maxsize=256)
+def without_bpffs(release: AgentRelease, lines: tuple[StartLine, ...]) -> tuple[StartLine, ...]:
+    """Return a start on a host that has no bpffs mounted: the banner stands where that was told.
+
+    Source: mountFS in pkg/bpf/bpffs_linux.go, the same text from 1.11 to 1.19.
+    """
+    found: list[StartLine] = []
+    for line in lines:
+        if "Detected mounted BPF filesystem" not in line.text:
+            found.append(line)
+            continue
+        for text in _BANNER:
+            said = line_body(release, Message("warn", text, "bpf"))
+            found.append(StartLine(line.offset, line.format, said))
+        mounting = line.text.replace("Detected mounted BPF filesystem", "Mounting BPF filesystem")
+        found.append(StartLine(line.offset, line.format, mounting))
+    return tuple(found)
+
+
+_RULE = "=" * 34
+_BANNER = (
+    f"{_RULE[1:]} WARNING {_RULE}{'=' * 8}",
+    "BPF filesystem is not mounted. This will lead to network disruption when Cilium pods",
+    "are restarted. Ensure that the BPF filesystem is mounted in the host.",
+    "https://docs.cilium.io/en/stable/operations/system_requirements/#mounted-ebpf-filesystem",
+    "=" * 84,
+)
+
+
 def lines_before_checks(lines: Sequence[StartLine]) -> int:
     """Return how many lines an agent logs before it checks its configuration: down to its name."""
     for number, line in enumerate(lines):
@@ -107,6 +136,11 @@ def render(release: AgentRelease, seconds: float, message: Message) -> str:
         return timed("S", seconds, _slog(message))
     kind = "L" if release.log_format is LogFormat.LOGRUS_TIME else "-"
     return timed(kind, seconds, _logrus(message))
+
+
+def line_body(release: AgentRelease, message: Message) -> str:
+    """Write a message as this release's logger does, without the time."""
+    return _slog(message) if release.log_format is LogFormat.SLOG else _logrus(message)
 
 
 def _logrus(message: Message) -> str:

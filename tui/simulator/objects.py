@@ -242,6 +242,22 @@ class ObjectStore:
         shelf.record(Change(ChangeType.DELETED, stored, previous))
         return stored.obj
 
+    def recreate(self, resource: str, namespace: str | None, name: str) -> KubeObject | None:
+        """Replace the object as if somebody had deleted it and created it again.
+
+        Returns:
+            The new object, with the same name and content and a new UID; None if there was none.
+        """
+        previous = self.delete(resource, namespace, name)
+        if previous is None:
+            return None
+        metadata = {
+            key: value
+            for key, value in previous["metadata"].items()
+            if key not in {"uid", "resourceVersion", "creationTimestamp"}
+        }
+        return self.apply(resource, {**previous, "metadata": metadata})
+
     def forget_history(self) -> None:
         """Drop every history, so that the next watch from an old version is answered with 410."""
         for shelf in self._shelves.values():

@@ -109,7 +109,7 @@ def assemble(
     pods.decorate = daemon_sets.decorate
     parts = ServerParts(
         fleet, faults, permissions, pace, clock, store, surface, listing,
-        Writing(store, listing, pods.terminate), pods, daemon_sets, EventExpiry(store),
+        Writing(store, listing, pods, faults.admit), pods, daemon_sets, EventExpiry(store),
     )  # fmt: skip
     faults.on_drop_watches.append(parts.drop_watches)
     faults.on_expire.append(parts.expire)

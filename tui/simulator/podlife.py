@@ -51,20 +51,10 @@ class PodLife:
 
     def terminate(self, pod: KubeObject, grace_seconds: float | None = None) -> KubeObject:
         """Ask a pod to end; return it as it is from now on."""
-        spec_grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
-        default = DEFAULT_GRACE_SECONDS if spec_grace is None else float(spec_grace)
-        grace = default if grace_seconds is None else grace_seconds
-        if pod["metadata"].get("deletionTimestamp") and grace > 0:
+        ending = self.ending(pod, grace_seconds)
+        if ending is pod:
             return pod
-        now = self._store.clock()
-        ending = {
-            **pod,
-            "metadata": {
-                **pod["metadata"],
-                "deletionTimestamp": timestamp(now + grace),
-                "deletionGracePeriodSeconds": int(grace),
-            },
-        }
+        grace = float(ending["metadata"]["deletionGracePeriodSeconds"])
         if grace <= 0:
             self._remove(ending)
             return ending
@@ -72,6 +62,19 @@ class PodLife:
         stored = self._store.apply("pods", ending)
         self._after(min(grace, self._timing.terminate_seconds), lambda: self._remove(stored))
         return stored
+
+    def ending(self, pod: KubeObject, grace_seconds: float | None = None) -> KubeObject:
+        """Return the pod as it would be when asked to end; itself if it was asked before."""
+        spec_grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
+        default = DEFAULT_GRACE_SECONDS if spec_grace is None else float(spec_grace)
+        grace = default if grace_seconds is None else grace_seconds
+        if pod["metadata"].get("deletionTimestamp") and grace > 0:
+            return pod
+        ending = {
+            "deletionTimestamp": timestamp(self._store.clock() + grace),
+            "deletionGracePeriodSeconds": int(grace),
+        }
+        return {**pod, "metadata": {**pod["metadata"], **ending}}
 
     def _after(self, seconds: float, step: Callable[[], None]) -> None:
         due = self._store.clock() + seconds

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tui.simulator import noise, seedpods
-from tui.simulator.agents.failures import failure_message, fatal_message
+from tui.simulator.agents.failures import crash_message, failure_message, fatal_message
 from tui.simulator.agents.releases import AgentRelease, release_of
-from tui.simulator.bpfmaps import Sizing
 from tui.simulator.building import BOOT_SECONDS, WantedServices, pod_name
-from tui.simulator.config import read_config
-from tui.simulator.loadbalancer import LoadBalancer
-from tui.simulator.logs import AgentLog, LogLine, Message, lines_before_checks, render, start_lines
+from tui.simulator.config import RunningConfig, balancer_sizes, read_config
+from tui.simulator.configsources import builder_of
+from tui.simulator.loadbalancer import LoadBalancer, MapSizes
+from tui.simulator.logs import (
+    AgentLog,
+    LogLine,
+    Message,
+    StartLine,
+    lines_before_checks,
+    render,
+    start_lines,
+    without_bpffs,
+)
 from tui.simulator.model import (
     Agent,
     SharedMaps,
@@ -22,9 +34,11 @@ from tui.simulator.model import (
     write_log,
 )
 from tui.simulator.objects import KubeObject, ObjectReaderWriter
-from tui.simulator.scenarios import Scenario
+from tui.simulator.scenarios import QuirkKind, Scenario
 
 FATAL_AFTER_SECONDS = 0.05
+UNHEALTHY_SECONDS = 30.0
+"""The period of the agents' probes."""
 MAX_HISTORY_LINES = 40
 STOPPED_AGO_SECONDS = 1500.0
 STOP_LINES: dict[int, tuple[Message, ...]] = {
@@ -62,6 +76,8 @@ class Restarter:
         """Nodes whose agent has not programmed its Services yet."""
         self.looping: dict[str, SimNode] = {}
         """Nodes whose agent crashes again and again, by name."""
+        self.hung: dict[str, SimNode] = {}
+        """Nodes whose agent never gets ready, by name."""
 
     def ensure_log(self, node: SimNode, now: float) -> AgentLog:
         """Return the agent's log, with what was written before anybody looked."""
@@ -71,7 +87,7 @@ class Restarter:
         if agent.log is None:
             agent.log = self._new_log(node, agent)
             counted = dict(agent.problems)
-            fatal = fatal_message(agent.release, agent.config)
+            fatal = _fatal(node, agent.release, agent.config)
             if node.is_looping and fatal:
                 self._crash(node, agent, fatal)
                 node.previous_log = self._previous_crash(node, agent, fatal)
@@ -90,7 +106,7 @@ class Restarter:
         template = daemonset["spec"]["template"]
         release = release_of(template["spec"]["containers"][0]["image"])
         node.extra_config = seedpods.template_flags(template)
-        self.start(node, release, now, f"{self._count}/{now}")
+        self.start(node, release, now, template)
         node.restarts = 0
         node.previous_log = None
         node.pod_name = pod_name(node.daemonset, f"{node.name}/{self._count}/{now}")
@@ -106,25 +122,29 @@ class Restarter:
             for message in STOP_LINES[old.release.minor]:
                 write_log(old, now, message)
         self._count += 1
-        self.start(node, old.release, now, f"{self._count}/{now}")
+        self.start(node, old.release, now)
         node.previous_log = log
         node.restarts += 1
         self.write_pod(node, now, seedpods.terminated(old, now, exit_code))
 
-    def start(self, node: SimNode, release: AgentRelease, now: float, seed: str) -> None:
-        """Let a new container read the configuration and take over, or remake, the maps."""
-        old = node.agent
-        extra = dict(node.extra_config)
-        config = old.config if old else None
-        if self.objects is not None:
-            config = read_config(release, self.objects, seedpods.NAMESPACE, node.labels, extra)
+    def start(
+        self, node: SimNode, release: AgentRelease, now: float, template: KubeObject | None = None
+    ) -> None:
+        """Let a new container read the configuration and take over, or remake, the maps.
+
+        Without a template it is a container of the same pod.
+        """
+        config = self._config(node, release, template)
         if config is None:
             return
-        maps = self._maps(release, config.size(Sizing.LOAD_BALANCING), old)
+        sizes = balancer_sizes(release, config)
+        maps = self._maps(release, sizes, node.agent)
+        if node.quirk(QuirkKind.BPFFS_UNMOUNTED):
+            maps = SharedMaps(LoadBalancer(release, *sizes), self._count)
         node.agent = agent = Agent(
             release=release,
             config=config,
-            container_id=container_id_from(f"{node.name}/{seed}"),
+            container_id=container_id_from(f"{node.name}/{self._count}/{now}"),
             started_at=now,
             ready_at=now + BOOT_SECONDS,
             maps=maps,
@@ -132,9 +152,12 @@ class Restarter:
         node.quirks = tuple(quirk for quirk in node.quirks if quirk.kind.value not in _CURED)
         node.is_looping = False
         self.looping.pop(node.name, None)
+        self.hung.pop(node.name, None)
         agent.log = self._new_log(node, agent)
-        fatal = fatal_message(release, config)
-        if fatal:
+        fatal = _fatal(node, release, config)
+        if node.quirk(QuirkKind.NEVER_READY):
+            self._hang(node, agent, now)
+        elif fatal:
             agent.ready_at = float("inf")
             self._crash(node, agent, fatal)
             node.is_looping = True
@@ -142,6 +165,40 @@ class Restarter:
             node.next_flip_at = now + min(300.0, 10.0 * 2 ** min(node.restarts, 5))
         else:
             self.starting.append(node)
+
+    def _config(
+        self, node: SimNode, release: AgentRelease, template: KubeObject | None
+    ) -> RunningConfig | None:
+        """Return what a new container reads.
+
+        What an init container merged stays for all containers of its pod; a mounted ConfigMap, as
+        up to 1.12, is read anew.
+        """
+        old = node.agent.config if node.agent else None
+        if self.objects is None or (template is None and release.has_node_config and old):
+            return old
+        builder = builder_of(template) if template else None
+        labels, extra = self._labels(node), dict(node.extra_config)
+        return read_config(release, self.objects, seedpods.NAMESPACE, labels, extra, builder)
+
+    def _labels(self, node: SimNode) -> Mapping[str, str]:
+        """Return the node's labels as they are now."""
+        found = self.objects.get("nodes", None, node.name) if self.objects else None
+        return (found["metadata"].get("labels") or {}) if found else node.labels
+
+    def _hang(self, node: SimNode, agent: Agent, now: float) -> None:
+        """Let the agent say its name and then nothing more; some quirks hit few starts only."""
+        agent.ready_at = math.inf
+        if agent.log is not None:
+            agent.log.cut(lines_before_checks(_start_lines(node, agent)))
+        self.hung[node.name] = node
+        node.next_flip_at = now + UNHEALTHY_SECONDS
+        quirk = node.quirk(QuirkKind.NEVER_READY)
+        left = quirk.values.get("starts", 0) - 1 if quirk else 0
+        if quirk and left >= 0:
+            others = tuple(one for one in node.quirks if one is not quirk)
+            again = (replace(quirk, values={"starts": left}),) if left else ()
+            node.quirks = others + again
 
     def finish(self, node: SimNode, now: float) -> None:
         """Let a started agent program its Services and say that it is there."""
@@ -174,20 +231,20 @@ class Restarter:
         status = seedpods.pod_status(node, node.agent, now)
         return seedpods.pod_object(node, node.agent, template, hash_text, status)
 
-    def _maps(self, release: AgentRelease, capacity: int, old: Agent | None) -> SharedMaps:
+    def _maps(self, release: AgentRelease, sizes: MapSizes, old: Agent | None) -> SharedMaps:
         if old is None:
-            return SharedMaps(LoadBalancer(release, capacity), self._count)
+            return SharedMaps(LoadBalancer(release, *sizes), self._count)
         balancer = old.maps.balancer
-        is_same = release is old.release and capacity == balancer.capacity
+        is_same = release is old.release and sizes == balancer.sizes
         if is_same and not balancer.failures and not balancer.leaked:
             return old.maps
-        key = (release.text, capacity, id(balancer), balancer.version, self._wanted.version)
+        key = (release.text, sizes, id(balancer), balancer.version, self._wanted.version)
         if key not in self._fresh:
             if len(self._fresh) > 64:
                 self._fresh.clear()
-            fresh = balancer.restarted(capacity)
+            fresh = balancer.restarted(sizes)
             if release is not old.release:
-                fresh = LoadBalancer(release, capacity)
+                fresh = LoadBalancer(release, *sizes)
             generation = old.maps.generation if is_same else self._count
             self._fresh[key] = SharedMaps(fresh, generation)
         return self._fresh[key]
@@ -201,7 +258,7 @@ class Restarter:
             "{kernel}": ".".join(node.kernel.release.split("-")[0].split("+")[0].split(".")[:3]),
             "{boot}": node.boot_id,
         }
-        return AgentLog(agent.started_at, start_lines(agent.release, agent.config), words)
+        return AgentLog(agent.started_at, _start_lines(node, agent), words)
 
     def _write_start(self, node: SimNode, agent: Agent) -> None:
         """Write what an agent says of its kernel and its Services once it is there."""
@@ -218,8 +275,7 @@ class Restarter:
     def _crash(self, node: SimNode, agent: Agent, fatal: Message) -> None:
         if agent.log is None:
             return
-        lines = start_lines(agent.release, agent.config)
-        moment = agent.log.cut(lines_before_checks(lines)) + FATAL_AFTER_SECONDS
+        moment = agent.log.cut(lines_before_checks(_start_lines(node, agent))) + FATAL_AFTER_SECONDS
         agent.log.append(LogLine(moment, render(agent.release, moment, fatal).encode()))
         count_problem(agent, fatal)
 
@@ -252,6 +308,23 @@ class Restarter:
                 labels = newest["metadata"].get("labels") or {}
                 return str(labels.get("controller-revision-hash", ""))
         return seedpods.revision_hash(template)
+
+
+def _start_lines(node: SimNode, agent: Agent) -> Sequence[StartLine]:
+    lines = start_lines(agent.release, agent.config)
+    if node.quirk(QuirkKind.BPFFS_UNMOUNTED):
+        return without_bpffs(agent.release, lines)
+    return lines
+
+
+def _fatal(node: SimNode, release: AgentRelease, config: RunningConfig) -> Message | None:
+    """Return why the node's agent can't start, or None."""
+    quirk = node.quirk(QuirkKind.CRASH_ON)
+    if quirk is not None:
+        key, _, value = quirk.text.partition("=")
+        if config.get(key, "false") == value:
+            return crash_message(release, key)
+    return fatal_message(release, config)
 
 
 _CURED = frozenset({"agent-down", "shrunk", "exec-broken", "controller-failing", "stale-services"})

@@ -10,7 +10,7 @@ from tui.simulator.agents.failures import failure_message
 from tui.simulator.loadbalancer import Failure
 from tui.simulator.model import SharedMaps, SimNode, number_from, write_log
 from tui.simulator.objects import KubeObject, ObjectReaderWriter, timestamp
-from tui.simulator.restarts import dice_for
+from tui.simulator.restarts import UNHEALTHY_SECONDS, dice_for
 from tui.simulator.scenarios import EventKind, QuirkKind, TimedEvent
 from tui.simulator.seedservices import ServiceFactory, load_service
 
@@ -62,6 +62,7 @@ class Happenings:
         self._leak(now)
         self._start_agents(now)
         self._flip_crash_loops(now)
+        self._complain_of_hung(now)
         self._retry(now)
         self._write_noise(before, now)
 
@@ -192,7 +193,9 @@ class Happenings:
             since = max(self._started_at, agent.ready_at)
             start = leak.values["start"] if since == self._started_at else 0.0
             share = min(1.0, (now - since) / leak.values["full_after"])
-            wanted = int(balancer.capacity * (start + (1.0 - start) * share))
+            wanted = int(
+                balancer.limit(agent.release.backends_pin) * (start + (1.0 - start) * share)
+            )
             missing = wanted - len(balancer.backends)
             if missing > 0:
                 balancer.leak(missing)
@@ -217,6 +220,13 @@ class Happenings:
                 self._fleet.restarter.restart_container(node, now, 1)
                 text = "Back-off restarting failed container cilium-agent"
                 self._apply(seeding.event("BackOff", text, ("Pod", node.pod_name), now))
+
+    def _complain_of_hung(self, now: float) -> None:
+        """Let the kubelet write an Event for each probe of an agent that never answers."""
+        for node in self._fleet.restarter.hung.values():
+            if now >= node.next_flip_at:
+                node.next_flip_at = now + UNHEALTHY_SECONDS
+                self._apply(seeding.event("Unhealthy", _REFUSED, ("Pod", node.pod_name), now))
 
     def _retry(self, now: float) -> None:
         if now < self._next_retry:
@@ -267,6 +277,10 @@ def _is_deaf(node: SimNode) -> bool:
     return any(node.quirk(kind) for kind in (QuirkKind.NODE_NOT_READY, QuirkKind.STALE_SERVICES))
 
 
+_REFUSED = (
+    'Readiness probe failed: Get "http://127.0.0.1:9879/healthz": dial tcp 127.0.0.1:9879: connect:'
+    " connection refused"
+)
 _PLURALS = {
     "Service": "services",
     "EndpointSlice": "endpointslices",

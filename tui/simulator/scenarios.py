@@ -60,6 +60,12 @@ class QuirkKind(StrEnum):
     CONTROLLER_FAILING = "controller-failing"
     DROPS = "drops"
     STALE_SERVICES = "stale-services"
+    NEVER_READY = "never-ready"
+    """Agents that start from now on hang; `starts` of them, or all."""
+    CRASH_ON = "crash-on"
+    """Agents that read the `key=value` of the text at their start crash, again and again."""
+    BPFFS_UNMOUNTED = "bpffs-unmounted"
+    """The host has no bpffs mounted: each start warns of it and finds no maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,8 @@ class Scenario:
     quirks: tuple[Quirk, ...] = ()
     events: tuple[TimedEvent, ...] = ()
     scenes: tuple[Scene, ...] = ()
+    pre_stop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The command of the container's preStop hook, by DaemonSet."""
     node_configs: tuple[NodeConfigSeed, ...] = ()
     daemonset_edits: tuple[DaemonSetEdit, ...] = ()
     noise_lines_per_hour: float = 20.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from tui.simulator.agents.releases import RELEASES, AgentRelease
@@ -54,28 +54,24 @@ _ENV = [
 ]
 
 
-def pod_template(release: AgentRelease, args: tuple[str, ...]) -> KubeObject:
+def pod_template(
+    release: AgentRelease, args: tuple[str, ...], pre_stop: Sequence[str] = ()
+) -> KubeObject:
     """Return the template of a DaemonSet of agents."""
-    image = release.image
-    builder: KubeObject = {}
-    if release.has_node_config:
-        # It merges ConfigMap and CiliumNodeConfigs into what the agent reads.
-        command = [release.binary, "build-config"]
-        mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  the path in Cilium's chart
-        container = {"name": "config", "image": image, "command": command, "volumeMounts": mounts}
-        builder = {"initContainers": [{**container, "env": _ENV}]}
+    hook = {"lifecycle": {"preStop": {"exec": {"command": list(pre_stop)}}}} if pre_stop else {}
     return {
         "metadata": {"labels": {"k8s-app": "cilium"}},
         "spec": {
-            **builder,
+            **_config_builder(release),
             "containers": [
                 {
                     "name": AGENT,
-                    "image": image,
+                    "image": release.image,
                     "imagePullPolicy": "IfNotPresent",
                     "command": ["cilium-agent"],
                     "args": ["--config-dir=/tmp/cilium/config-map", *args],
                     "env": _ENV,
+                    **hook,
                     "livenessProbe": _PROBE,
                     "readinessProbe": _PROBE,
                     "resources": {},
@@ -93,6 +89,20 @@ def pod_template(release: AgentRelease, args: tuple[str, ...]) -> KubeObject:
             "volumes": _VOLUMES,
         },
     }
+
+
+def _config_builder(release: AgentRelease) -> KubeObject:
+    """Return the init container that merges ConfigMap and CiliumNodeConfigs for the agent."""
+    if not release.has_node_config:
+        return {}
+    container = {
+        "name": "config",
+        "image": release.image,
+        "command": [release.binary, "build-config"],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  as in Cilium's chart
+        "env": _ENV,
+    }
+    return {"initContainers": [container]}
 
 
 def revision_hash(template: KubeObject) -> str:
@@ -212,9 +222,10 @@ def daemonset_of(scenario: Scenario, name: str, nodes: int, created_at: float) -
     groups = [group for group in scenario.groups if group.daemonset == name]
     release = RELEASES[groups[0].release]
     args = tuple(f"--{key}={value}" for key, value in groups[0].config.items())
+    hook = scenario.pre_stop.get(name, ())
     is_only = all(group.daemonset == name for group in scenario.groups)
     labels = {} if is_only else {POOL_LABEL: name}
-    return daemonset(name, pod_template(release, args), labels, nodes, created_at)
+    return daemonset(name, pod_template(release, args, hook), labels, nodes, created_at)
 
 
 def pod_object(

@@ -173,7 +173,7 @@ class SimulatorServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             if request.path == ADMIN_PATH:
-                return await admin_answer(request, self.faults, self.permissions)
+                return await admin_answer(request, self.parts)
             target = api.target_of(self.parts, request)
             faults = self.faults.take(api.fault_verb(request, target), request.path_qs)
             if faults.latency_seconds > 0:

@@ -127,6 +127,22 @@ class ForbiddenScope:
     name: str = ""
 
 
+def denied_by_webhook(webhook: str, message: str, code: int = 403) -> ApiFailure:
+    """Return the answer to a write that an admission webhook denies.
+
+    Source: ToStatusErr in k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go; a
+    webhook that says nothing but no is quoted so.
+    """
+    denied = f'admission webhook "{webhook}" denied the request'
+    text = f"{denied}: {message}" if message else f"{denied} without explanation"
+    return ApiFailure(code, text)
+
+
+def dry_run_unsupported(webhook: str) -> ApiFailure:
+    """Return the answer to a dry run that a webhook with side effects would have to judge."""
+    return bad_request(f'admission webhook "{webhook}" does not support dry run')
+
+
 def expired(message: str) -> ApiFailure:
     """Return the answer to a version that is too old."""
     return ApiFailure(410, message, "Expired")

@@ -16,9 +16,11 @@ from tui.simulator.managedfields import Writer, with_writer
 from tui.simulator.objects import KubeObject, ObjectStore, timestamp
 from tui.simulator.patching import json_patch, merge_patch, strategic_merge
 from tui.simulator.paths import Target
+from tui.simulator.podlife import PodLife
+from tui.simulator.preconditions import check_delete, check_update
 from tui.simulator.resources import Resource
 from tui.simulator.shapes import shaped, stored_shape
-from tui.simulator.statuses import ApiFailure, already_exists, bad_request, conflict, not_found
+from tui.simulator.statuses import ApiFailure, already_exists, bad_request, not_found
 from tui.simulator.validation import validate
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -71,11 +73,14 @@ class Writing:
         self,
         store: ObjectStore,
         listing: Listing,
-        terminate_pod: Callable[[KubeObject, float | None], KubeObject],
+        pods: PodLife,
+        admit: Callable[[Target, bool], None],
     ) -> None:
+        """Write to this store; `admit` raises what webhooks deny: (target, is it a dry run)."""
         self._store = store
         self._listing = listing
-        self._terminate_pod = terminate_pod
+        self._pods = pods
+        self._admit = admit
 
     def create(self, target: Target, request: WriteRequest) -> KubeObject:
         """Create the object in the request's body."""
@@ -91,6 +96,7 @@ class Writing:
         if resource.kind == "Namespace":
             obj = {**obj, "status": {"phase": "Active"}}
         validate(obj, resource)
+        self._admit(target, request.is_dry_run)
         obj = with_writer(None, obj, resource.group_version, self._writer(request, target))
         if request.is_dry_run:
             made = {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
@@ -126,13 +132,19 @@ class Writing:
         """Delete one object; a pod gets its time to end, everything else is gone at once."""
         current = self._current(target)
         options = request.decoded() if request.body else {}
-        _check_preconditions(options.get("preconditions") or {}, current, target)
-        if request.is_dry_run:
-            return shaped(current, target.resource)
-        if target.resource.kind == "Pod":
-            return self._terminate_pod(current, _grace_seconds(options, request.query))
+        check_delete(options.get("preconditions") or {}, current, target)
+        is_dry_run = request.is_dry_run or "All" in (options.get("dryRun") or [])
+        self._admit(target, is_dry_run)
         resource = target.resource
-        self._store.delete(resource.shelf_name, target.namespace, target.name)
+        if resource.kind == "Pod":
+            grace = _grace_seconds(options, request.query)
+            return (
+                self._pods.ending(current, grace)
+                if is_dry_run
+                else self._pods.terminate(current, grace)
+            )
+        if not is_dry_run:
+            self._store.delete(resource.shelf_name, target.namespace, target.name)
         details = {
             "name": target.name,
             **({"group": resource.group} if resource.group else {}),
@@ -166,8 +178,10 @@ class Writing:
         """Delete a pod as `kubectl drain` asks for it."""
         pod = self._current(target)
         options = (request.decoded().get("deleteOptions") or {}) if request.body else {}
+        check_delete(options.get("preconditions") or {}, pod, target)
+        self._admit(target, request.is_dry_run)
         if not request.is_dry_run:
-            self._terminate_pod(pod, _grace_seconds(options, request.query))
+            self._pods.terminate(pod, _grace_seconds(options, request.query))
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
     def _replace(
@@ -175,8 +189,9 @@ class Writing:
     ) -> KubeObject:
         resource = target.resource
         obj = _with_kept_parts(current, obj, target)
-        _check_version(current, obj, target)
+        check_update(current, obj, target)
         validate(obj, resource)
+        self._admit(target, request.is_dry_run)
         obj["metadata"] = _kept_metadata(current, obj, resource)
         obj = with_writer(current, obj, resource.group_version, self._writer(request, target))
         if request.is_dry_run or obj == current:
@@ -292,32 +307,6 @@ _SERVER_FIELDS = (
 def _has_new_spec(current: KubeObject, obj: KubeObject) -> bool:
     aside = {"metadata", "status", "apiVersion", "kind"}
     return any(current.get(key) != obj.get(key) for key in (current.keys() | obj.keys()) - aside)
-
-
-def _check_version(current: KubeObject, obj: KubeObject, target: Target) -> None:
-    old, new = current["metadata"], obj["metadata"]
-    wanted = new.get("resourceVersion")
-    if wanted and wanted != old["resourceVersion"]:
-        raise conflict(target.resource.plural, target.name, target.resource.group)
-    uid = new.get("uid")
-    if uid and uid != old["uid"]:
-        raise _uid_conflict(target, uid, old["uid"])
-
-
-def _check_preconditions(wanted: KubeObject, current: KubeObject, target: Target) -> None:
-    metadata = current["metadata"]
-    uid, version = wanted.get("uid"), wanted.get("resourceVersion")
-    if uid and uid != metadata["uid"]:
-        raise _uid_conflict(target, uid, metadata["uid"])
-    if version and version != metadata["resourceVersion"]:
-        raise conflict(target.resource.plural, target.name, target.resource.group)
-
-
-def _uid_conflict(target: Target, wanted: str, actual: str) -> ApiFailure:
-    failure = conflict(target.resource.plural, target.name, target.resource.group)
-    text = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}"
-    failure.message = failure.message.partition(": ")[0] + f": {text}"
-    return failure
 
 
 def _grace_seconds(options: KubeObject, query: Mapping[str, str]) -> float | None:

@@ -88,6 +88,22 @@ def _service_cause(release: AgentRelease, failure: Failure, node_address: int) -
     return f"Unable to update service entry {place} => {entry}: {_RESIZE}"
 
 
+def crash_message(release: AgentRelease, key: str) -> Message:
+    """Return how an agent ends whose datapath can't be loaded with a setting.
+
+    Source: daemon/cmd/daemon_main.go; a start hook of the hive fails from 1.14 (pkg/hive).
+    """
+    cause = (
+        "error while initializing daemon: failed while reinitializing datapath: attaching cgroup"
+        f" programs with {key}: program cil_sock4_connect: load program: permission denied"
+    )
+    if release.minor < 14:
+        fields = (("error", cause),)
+        return Message("fatal", "Error while creating daemon", "daemon", "", fields)
+    error = f"failed to start: daemon creation failed: {cause}"
+    return Message("fatal", "Failed to start Cilium agent", "daemon", "agent", (("error", error),))
+
+
 def fatal_message(release: AgentRelease, config: RunningConfig) -> Message | None:
     """Return why an agent of this release can't start with this configuration, or None.
 

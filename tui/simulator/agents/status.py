@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tui.simulator.agents.controllers import controllers
-from tui.simulator.bpfmaps import Sizing
+from tui.simulator.bpfmaps import SINGLE_MAP_SIZINGS, Sizing
 from tui.simulator.config import RunningConfig
 from tui.simulator.model import Agent, SimNode
 
@@ -29,16 +29,16 @@ _SIZED = {
     "Non-TCP connection tracking": Sizing.CT_ANY,
     "TCP connection tracking": Sizing.CT_TCP,
     "IPv4 fragmentation": Sizing.FRAGMENTS,
-    "IPv4 service": Sizing.LOAD_BALANCING,
-    "IPv6 service": Sizing.LOAD_BALANCING,
-    "IPv4 service backend": Sizing.LOAD_BALANCING,
-    "IPv6 service backend": Sizing.LOAD_BALANCING,
-    "IPv4 service reverse NAT": Sizing.LOAD_BALANCING,
-    "IPv6 service reverse NAT": Sizing.LOAD_BALANCING,
+    "IPv4 service": Sizing.LB_SERVICES,
+    "IPv6 service": Sizing.LB_SERVICES,
+    "IPv4 service backend": Sizing.LB_BACKENDS,
+    "IPv6 service backend": Sizing.LB_BACKENDS,
+    "IPv4 service reverse NAT": Sizing.LB_REVERSE_NAT,
+    "IPv6 service reverse NAT": Sizing.LB_REVERSE_NAT,
     "NAT": Sizing.NAT,
     "Neighbor table": Sizing.NEIGHBOUR,
     "Global policy": Sizing.POLICY,
-    "Session affinity": Sizing.LOAD_BALANCING,
+    "Session affinity": Sizing.LB_AFFINITY,
     "Sock reverse NAT": Sizing.SOCK_REVERSE,
 }
 _LOAD_BALANCING_NAMES = (
@@ -141,7 +141,10 @@ def map_sizes(agent: Agent) -> list[tuple[str, int]]:
             is_policy = agent.release.minor >= 18
             size = agent.config.size(Sizing.POLICY) if is_policy else 65535
         elif name in _SIZED:
-            size = agent.config.size(_SIZED[name])
+            sizing = _SIZED[name]
+            if agent.release.minor < 12 and sizing in SINGLE_MAP_SIZINGS:
+                sizing = Sizing.LOAD_BALANCING
+            size = agent.config.size(sizing)
         else:
             size = _FIXED[name]
         found.append((name, size))
