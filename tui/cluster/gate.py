@@ -67,7 +67,7 @@ class WriteRequest:
     """Empty for what has none."""
     name: str
     """May be empty for a create with `generateName`."""
-    body: Mapping[str, Any] | list[Mapping[str, Any]] | None = None
+    body: Mapping[str, Any] | list[Any] | None = None
     """The object to create, or the patch; a list for a JSON patch."""
     patch_type: PatchType = ""
     uid: str = ""

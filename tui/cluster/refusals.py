@@ -26,8 +26,14 @@ _ADMISSION = re.compile(
     r"|ValidatingAdmissionPolicy '(?P<policy>[^']*)'"
 )
 _REPLACED = re.compile(
-    r"Precondition failed: UID in precondition: [^,]*, UID in object meta: (\S*)"
+    r"the UID in the precondition \([^)]*\) does not match the UID in record \(([^)]*)\)"
+    r"|Precondition failed: UID in precondition: [^,]*, UID in object meta: (\S*)"
+    r"|metadata\.uid: Invalid value: .*field is immutable"
 )
+"""A delete's precondition, a storage precondition, and a patch with another UID in it (422).
+
+Source: k8s.io/apiserver/pkg/registry/rest/{delete,update}.go, storage/errors.go.
+"""
 _WRONG = frozenset({400, 405, 413, 415, 422})
 _MAY_BE_DONE = frozenset({408, *range(500, 600)})
 """Such as a timeout towards etcd, or a load balancer that gave up on a server that did not."""
@@ -47,6 +53,12 @@ def refusal(error: ApiError, what: str, *, is_dry_run: bool) -> CiltopError:
     if policy is not None:
         by = next(name for name in policy.groups() if name is not None)
         return AdmissionError(f"{words} is refused by admission: {said}", by)
+    replaced = _REPLACED.search(said)
+    if replaced is not None:
+        return IdentityError(
+            f"{words}: another object has the name by now: {said}; plan again",
+            replaced[1] or replaced[2] or "",
+        )
     known = _known(error, words, said)
     if known is not None:
         return known
@@ -82,11 +94,6 @@ def _forbidden(error: ForbiddenError, words: str, said: str) -> CiltopError:
 
 
 def _conflict(error: ConflictError, words: str, said: str) -> CiltopError:
-    replaced = _REPLACED.search(said)
-    if replaced is not None:
-        return IdentityError(
-            f"{words}: another object has the name by now: {said}; plan again", replaced[1]
-        )
     if error.reason == "AlreadyExists":
         return WriteConflictError(f"{words}: it is there already: {said}; plan again")
     return WriteConflictError(f"{words}: it was changed meanwhile: {said}; plan again")
