@@ -1,0 +1,181 @@
+"""All guard rails of an operation: what forbids it, and what must be known before.
+
+They are pure functions of a snapshot and of the operation's own writes: the start that counts is
+the one after those writes. That a session is not armed is no guard rail; the gate sees to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tui.model.names import NodeName, NodeUid
+from tui.model.node import AgentPhase
+from tui.model.operations import (
+    Guard,
+    GuardKind,
+    Intent,
+    OperationKind,
+    OperationPlan,
+    PlannedWrite,
+)
+from tui.model.snapshot import NodeFacts, Snapshot
+from tui.operations.config_guards import config_guards
+from tui.operations.situation import (
+    Situation,
+    blocked,
+    daemonset_on,
+    listed,
+    noted,
+    warned,
+)
+from tui.operations.start_guards import start_guards
+from tui.operations.waves import max_unavailable
+from tui.safety import CleanText, clean
+
+STALE_SECONDS = 300.0
+"""A reading older than this is no proof of how a node is now."""
+
+_ORDER = (GuardKind.BLOCKED, GuardKind.WARNED, GuardKind.NOTED)
+
+
+def recheck(plan: OperationPlan, snapshot: Snapshot) -> tuple[Guard, ...]:
+    """Return what the guard rails say of a plan now; its blockers forbid that it begins."""
+    nodes = [uid for wave in plan.waves for uid in wave]
+    return guards_of(plan.intent, nodes, snapshot, plan.writes)
+
+
+def guards_of(
+    intent: Intent,
+    nodes: Iterable[NodeUid],
+    snapshot: Snapshot,
+    writes: Sequence[PlannedWrite] = (),
+) -> tuple[Guard, ...]:
+    """Return every guard rail that speaks up, those that forbid first.
+
+    Args:
+        intent: what is asked for.
+        nodes: whose agents restart.
+        snapshot: the cluster as it is known now.
+        writes: what the operation writes into the configuration before it restarts anything.
+    """
+    return judged(Situation(intent, nodes, snapshot, writes))
+
+
+def judged(situation: Situation) -> tuple[Guard, ...]:
+    """Return every guard rail of a situation, those that forbid first."""
+    found = [*_nodes(situation), *_cluster(situation), *config_guards(situation)]
+    for facts in situation.targets:
+        found += start_guards(situation, facts)
+        found += _restart(situation, facts)
+    return ordered(found)
+
+
+def ordered(guards: Iterable[Guard]) -> tuple[Guard, ...]:
+    """Return guards without repeats, those that forbid first."""
+    unique = dict.fromkeys(guards)
+    return tuple(sorted(unique, key=lambda guard: _ORDER.index(guard.kind)))
+
+
+def _nodes(situation: Situation) -> Iterator[Guard]:
+    if not situation.nodes and situation.intent.kind is not OperationKind.UNDO:
+        yield blocked("no-nodes", "no node is chosen")
+    for uid in situation.nodes:
+        if uid not in situation.snapshot.nodes:
+            yield blocked("unknown-node", f"node {uid} is not there any more", uid)
+    for facts in situation.targets:
+        yield from _target(facts, situation.snapshot.taken_at)
+
+
+def _target(facts: NodeFacts, now: float) -> Iterator[Guard]:
+    name, uid, agent = facts.node.name, facts.node.uid, facts.agent
+    if agent is None or agent.phase is AgentPhase.MISSING or not agent.uid:
+        yield blocked("no-agent", f"{name}: no agent pod is there to restart", uid)
+    elif agent.phase is AgentPhase.TERMINATING:
+        yield blocked("agent-terminating", f"{name}: its agent pod is being deleted already", uid)
+    elif facts.node.is_ready is None or agent.phase is AgentPhase.UNREACHABLE:
+        text = f"{name}: its kubelet does not answer: a deleted agent pod would not come back"
+        yield blocked("node-unreachable", text, uid)
+    elif facts.node.is_ready is False:
+        yield warned("node-not-ready", f"{name}: the node is NotReady", uid)
+    if facts.swept_at is not None and now - facts.swept_at > STALE_SECONDS:
+        age = f"{(now - facts.swept_at) / 60:.0f} minutes"
+        why = f" ({facts.sweep_error})" if facts.sweep_error else ""
+        yield warned("stale", f"{name}: was last read {age} ago{why}", uid)
+
+
+def _cluster(situation: Situation) -> Iterator[Guard]:
+    down = [facts for facts in situation.others if _is_down(facts)]
+    if down:
+        names = listed(_named(facts) for facts in down)
+        text = f"agents already down elsewhere: {names}"
+        allowed = _allowed(situation)
+        if len(down) >= allowed:
+            text += f"; that alone is the DaemonSet's maxUnavailable ({allowed})"
+        yield warned("agents-down", text)
+    unready = [facts for facts in situation.others if facts.node.is_ready is not True]
+    if unready:
+        names = listed(str(facts.node.name) for facts in unready)
+        yield warned("nodes-not-ready", f"other nodes are NotReady: {names}")
+    if not situation.snapshot.is_complete:
+        yield warned("incomplete", "the lists of nodes and pods are not complete yet")
+    reading = situation.snapshot.cluster.services
+    if reading.value is None:
+        why = f" ({reading.reason})" if reading.reason else ""
+        yield warned("services-unknown", f"which Services a restart may hurt is not known{why}")
+
+
+def _is_down(facts: NodeFacts) -> bool:
+    agent = facts.agent
+    return agent is None or not agent.is_ready or agent.phase is not AgentPhase.RUNNING
+
+
+def _named(facts: NodeFacts) -> str:
+    phase = AgentPhase.MISSING if facts.agent is None else facts.agent.phase
+    return f"{facts.node.name} ({phase.value})"
+
+
+def _allowed(situation: Situation) -> int:
+    sets = [daemonset_on(situation.now(facts)) for facts in situation.targets]
+    return min((max_unavailable(one) for one in sets), default=1)
+
+
+def _restart(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
+    view, uid = situation.now(facts), facts.node.uid
+    daemonset = daemonset_on(view)
+    if daemonset is not None and daemonset.pre_stop:
+        text = (
+            f"the agent's preStop hook ({daemonset.pre_stop}) runs at each restart: the node may"
+            " be NotReady until the agent is back"
+        )
+        yield warned("prestop-hook", text)
+    if sole := situation.sole_services.get(str(view.name)):
+        text = f"{view.name}: all ready endpoints of {listed(sole)} are on this node"
+        yield warned("sole-endpoints", text, uid)
+    if facts.node.is_schedulable is False:
+        yield noted("cordoned", f"{view.name}: the node is cordoned", uid)
+
+
+def grouped(guards: Iterable[Guard]) -> tuple[Guard, ...]:
+    """Return guards with those that say the same of several nodes put into one.
+
+    What forbids stays one guard a node.
+    """
+    shared: dict[tuple[GuardKind, str, str], list[Guard]] = {}
+    for guard in guards:
+        is_single = guard.kind is GuardKind.BLOCKED or guard.node_uid is None
+        rest = str(guard.text) if is_single else _without_node(guard.text)
+        shared.setdefault((guard.kind, guard.id, rest), []).append(guard)
+    return tuple(_one_of(rest, same) for (_, _, rest), same in shared.items())
+
+
+def _one_of(rest: str, same: Sequence[Guard]) -> Guard:
+    first = same[0]
+    if len(same) == 1:
+        return first
+    names = listed(NodeName(str(guard.text).partition(": ")[0]) for guard in same)
+    return Guard(first.kind, first.id, clean(f"{names}: {rest}", 600))
+
+
+def _without_node(text: CleanText) -> str:
+    head, colon, rest = text.partition(": ")
+    return rest if colon else head
