@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
+from tests.contract.cluster_server import FakeCluster, json_answer
 from tests.contract.gate_rig import CONTEXT, NAMESPACE, POD, GateRig, armed, gate_rig
 from tui import __version__
 from tui.cluster.arming import Arming
@@ -270,3 +272,27 @@ async def test_only_what_the_table_lists_is_written(monkeypatch: pytest.MonkeyPa
                 with pytest.raises(BlockedError, match="never"):
                     await send(request)
         assert rig.received == []
+
+
+@pytest.mark.parametrize("make", WRITES)
+async def test_a_review_asks_for_the_very_object(
+    make: Callable[[GateRig], WriteRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator's role allows one ConfigMap by name: asked without it, the answer is no."""
+    asked: list[dict[str, str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append((await request.json())["spec"]["resourceAttributes"])
+        return json_answer({"status": {"allowed": True}}, 201).response()
+
+    async with gate_rig(monkeypatch) as rig, FakeCluster() as cluster, cluster.session() as session:
+        write = make(rig)
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        cluster.on(path, answer, "POST")
+        assert await session.gate(armed()).may(write) is Permission.ALLOWED
+    wanted = {"verb": write.verb, "resource": write.resource, "namespace": NAMESPACE}
+    if write.group:
+        wanted["group"] = write.group
+    if write.verb != "create":
+        wanted["name"] = write.name
+    assert asked == [wanted]
