@@ -1,0 +1,84 @@
+"""Kubernetes Events about an operation: a courtesy to whoever looks at the node next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from tui.cluster.gate import WriteRequest
+from tui.errors import CiltopError, DeniedError
+from tui.model.node import Node
+from tui.model.operations import OperationPlan
+from tui.operations.timing import Clock
+from tui.operations.writer import Writes
+from tui.safety import CleanText
+
+LOG = logging.getLogger("tui.operations.announcing")
+
+MOST_CHARACTERS = 1_000
+"""The API server refuses messages of more than 1,024 bytes (events.k8s.io validation)."""
+
+
+class Announcer:
+    """Writes Events while that is allowed; nothing waits for them long, nothing fails by them."""
+
+    def __init__(self, gate: Writes, clock: Clock, who: str, most_seconds: float) -> None:
+        self._gate = gate
+        self._clock = clock
+        self._who = who
+        self._most_seconds = most_seconds
+        self._count = 0
+        self.refusal = CleanText("")
+        """Why no Events are written; empty while they are."""
+
+    async def on_node(
+        self, plan: OperationPlan, node: Node, reason: str, text: str, *, is_warning: bool = False
+    ) -> None:
+        """Write an Event on a node."""
+        target = {"apiVersion": "v1", "kind": "Node", "name": str(node.name), "uid": str(node.uid)}
+        await self._write(plan, "default", target, reason, text, is_warning)
+
+    async def on_daemonset(
+        self, plan: OperationPlan, namespace: str, name: str, reason: str, text: str
+    ) -> None:
+        """Write an Event on a DaemonSet."""
+        target = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name}
+        await self._write(plan, namespace, {**target, "namespace": namespace}, reason, text, False)
+
+    async def _write(
+        self,
+        plan: OperationPlan,
+        namespace: str,
+        target: dict[str, str],
+        reason: str,
+        text: str,
+        is_warning: bool,
+    ) -> None:
+        if self.refusal:
+            return
+        self._count += 1
+        now = datetime.fromtimestamp(self._clock.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        name = f"{target['name']}.ciltop-{plan.id}-{self._count}-{int(self._clock.time()):x}"
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name[-253:], "namespace": namespace},
+            "involvedObject": target,
+            "reason": reason,
+            "message": f"{text} (operation {plan.id}, by {self._who})"[:MOST_CHARACTERS],
+            "type": "Warning" if is_warning else "Normal",
+            "source": {"component": "ciltop"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        request = WriteRequest("create", "", "v1", "events", namespace, name[-253:], body)
+        try:
+            async with asyncio.timeout(self._most_seconds):
+                await self._gate.write(request)
+        except DeniedError as error:
+            self.refusal = error.message
+            LOG.info("no Events are written: %s", error.message)
+        except (CiltopError, TimeoutError) as error:
+            LOG.info("an Event was not written: %s", error)

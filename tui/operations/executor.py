@@ -1,0 +1,217 @@
+"""Running one confirmed plan: the configuration first, then wave by wave, each one verified."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tui.errors import CiltopError
+from tui.model.names import NodeUid
+from tui.model.node import AgentPhase
+from tui.model.operations import AuditEvent, NodeState, OperationPlan, OperationState, PlannedWrite
+from tui.model.snapshot import NodeFacts, Snapshot, SourceState
+from tui.operations.restarting import NodeRestart
+from tui.operations.tools import AbortedError, Tools
+from tui.safety import CleanText, clean
+
+NoteWritten = Callable[[PlannedWrite, str], None]
+"""Remember for undoing that a configuration write was made: (write, the object's UID)."""
+
+
+class StoppedError(CiltopError):
+    """The operation goes no further, and why."""
+
+
+class Executor:
+    """Runs one plan to its end."""
+
+    def __init__(self, plan: OperationPlan, tools: Tools, note_written: NoteWritten) -> None:
+        self._plan = plan
+        self._tools = tools
+        self._note_written = note_written
+        self._restarts: dict[NodeUid, NodeRestart] = {}
+        self._active: frozenset[NodeUid] = frozenset()
+        self._well: frozenset[NodeUid] = frozenset()
+        """Nodes whose agents were there at the start: one that goes down stops everything."""
+
+    async def run(self) -> OperationState:
+        """Do everything; return how it ended. What it waits for and why it stopped is told."""
+        tools = self._tools
+        self._well = _well(tools.look())
+        revisiting = asyncio.create_task(self._revisit(), name="revisit nodes")
+        try:
+            await self._write_configuration()
+            await self._run_waves()
+        except AbortedError as error:
+            await self._end(OperationState.ABORTED, error.message)
+        except CiltopError as error:
+            await self._end(OperationState.FAILED, error.message)
+        else:
+            is_cut = tools.controls.is_cut
+            state = OperationState.ABORTED if is_cut else OperationState.DONE
+            await self._end(state, clean("cut off" if is_cut else "done and verified"))
+        finally:
+            revisiting.cancel()
+            await asyncio.gather(revisiting, return_exceptions=True)
+            tools.revisit(())
+        return tools.book.progress.state
+
+    async def _end(self, state: OperationState, text: CleanText) -> None:
+        book = self._tools.book
+        for node in book.progress.nodes:
+            if node.state is NodeState.WAITING:
+                await book.change_node(node.node_uid, NodeState.SKIPPED, "not begun")
+        await book.change(state, text)
+
+    async def _write_configuration(self) -> None:
+        for write in self._plan.writes:
+            if write.node_uid is None:
+                self._tools.controls.check()
+                await self._tools.book.change(text=f"writing: {write.verb} {write.name}")
+                uid = await self._tools.writer.make(write)
+                self._note_written(write, uid or write.uid)
+
+    async def _run_waves(self) -> None:
+        waves = self._plan.waves
+        for number, wave in enumerate(waves):
+            if number:
+                await self._soak(waves[number - 1])
+            await self._wait_until_allowed(number)
+            self._check_others(wave)
+            text = f"wave {number + 1} of {len(waves)}"
+            await self._tools.book.change(text=text)
+            await self._run_wave(wave)
+
+    async def _run_wave(self, wave: tuple[NodeUid, ...]) -> None:
+        """Restart the nodes of a wave at once; every one begun is followed to its end."""
+        self._active = frozenset(wave)
+        for uid in wave:
+            self._restarts[uid] = NodeRestart(self._plan, uid, self._tools)
+        if _share_a_service(self._tools.look(), wave):
+            results = []
+            for uid in wave:
+                results.append(await _settled(self._restarts[uid].run()))
+                if results[-1] is not True:
+                    break
+        else:
+            results = await asyncio.gather(*(_settled(self._restarts[uid].run()) for uid in wave))
+        self._active = frozenset()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        if self._tools.controls.is_cut:
+            raise AbortedError("cut off: what was begun is not verified")
+        failed = [
+            self._tools.book.node(uid).node_name
+            for uid, result in zip(wave, results, strict=False)
+            if result is not True
+        ]
+        if failed:
+            raise StoppedError(self._failure(failed[0], len(failed)))
+
+    def _failure(self, name: str, count: int) -> str:
+        nodes = self._tools.book.progress.nodes
+        left = sum(node.state is NodeState.WAITING for node in nodes)
+        more = f" and {count - 1} more" if count > 1 else ""
+        reason = next(node.text for node in nodes if node.node_name == name)
+        return f"stopped at {name}{more}: {reason}; {left} nodes were not begun"
+
+    async def _soak(self, wave: tuple[NodeUid, ...]) -> None:
+        """Watch a verified wave for a while: it must stay healthy."""
+        tools, seconds = self._tools, self._tools.timing.soak
+        self._active = frozenset(wave)
+        left, before = seconds, tools.clock.monotonic()
+        while left > 0 and not tools.controls.is_aborted:
+            snapshot = tools.look()
+            if snapshot.health.state is not SourceState.LOST:
+                await tools.book.change(text=f"soak: {left:.0f} s until the next wave")
+            await tools.clock.sleep(tools.timing.poll)
+            now = tools.clock.monotonic()
+            if snapshot.health.state is not SourceState.LOST:
+                left -= now - before
+            before = now
+        self._active = frozenset()
+        tools.controls.check()
+        for uid in wave:
+            await self._check_still_well(uid)
+
+    async def _check_still_well(self, uid: NodeUid) -> None:
+        facts = self._tools.look().nodes.get(uid)
+        if facts is None:
+            return
+        found = self._restarts[uid].examine(facts)
+        ill = [str(one.mark.text) for one in found if one.mark.is_met is False]
+        if ill:
+            reason = f"healthy after its restart, but not after the soak: {'; '.join(ill)}"
+            await self._restarts[uid].fail_later(reason)
+            raise StoppedError(self._failure(self._tools.book.node(uid).node_name, 1))
+
+    async def _wait_until_allowed(self, number: int) -> None:
+        """Wait while paused, and while the API is lost: no node is begun blindly."""
+        tools = self._tools
+        is_told = False
+        while True:
+            tools.controls.check()
+            health = tools.look().health
+            if tools.controls.is_paused:
+                if not is_told:
+                    is_told = True
+                    await tools.book.change(
+                        OperationState.PAUSED, f"paused before wave {number + 1}"
+                    )
+                    await tools.scribe.record(AuditEvent.PAUSED, f"before wave {number + 1}")
+            elif health.state in (SourceState.LOST, SourceState.CONNECTING):
+                text = f"waiting for the API before wave {number + 1}: {health.reason}"
+                await tools.book.change(text=text)
+            else:
+                break
+            await tools.clock.sleep(tools.timing.poll)
+        if is_told:
+            await tools.book.change(OperationState.RUNNING, "resumed")
+            await tools.scribe.record(AuditEvent.RESUMED)
+
+    def _check_others(self, wave: tuple[NodeUid, ...]) -> None:
+        snapshot = self._tools.look()
+        down = sorted(
+            str(facts.node.name)
+            for uid in self._well - frozenset(wave)
+            if (facts := snapshot.nodes.get(uid)) is not None and not _is_well(facts)
+        )
+        if down:
+            raise StoppedError(
+                f"stopped: the agent of {down[0]} went down meanwhile"
+                f"{f', and {len(down) - 1} more' if len(down) > 1 else ''}"
+            )
+
+    async def _revisit(self) -> None:
+        """Have the nodes in work read again and again."""
+        while True:
+            if self._active:
+                self._tools.revisit(self._active)
+            await self._tools.clock.sleep(self._tools.timing.revisit)
+
+
+async def _settled(work: Awaitable[bool]) -> bool | CiltopError:
+    """Return an error instead of raising it: the other nodes of the wave are followed on."""
+    try:
+        return await work
+    except CiltopError as error:
+        return error
+
+
+def _well(snapshot: Snapshot) -> frozenset[NodeUid]:
+    return frozenset(uid for uid, facts in snapshot.nodes.items() if _is_well(facts))
+
+
+def _is_well(facts: NodeFacts) -> bool:
+    agent = facts.agent
+    return agent is not None and agent.is_ready and agent.phase is AgentPhase.RUNNING
+
+
+def _share_a_service(snapshot: Snapshot, wave: tuple[NodeUid, ...]) -> bool:
+    """Whether the nodes together hold all ready endpoints of a Service; pods move meanwhile."""
+    names = {snapshot.nodes[uid].node.name for uid in wave if uid in snapshot.nodes}
+    return len(names) > 1 and any(
+        len(service.endpoint_nodes) > 1 and names.issuperset(service.endpoint_nodes)
+        for service in snapshot.cluster.services.value or ()
+    )

@@ -1,0 +1,310 @@
+"""When a restarted agent is healthy again: marks that turn true, against the baseline before.
+
+The list is the upgrade guide's and the daemon's own: pod Ready (`/healthz`), state Ok, no failing
+controllers, endpoints ready; compared with before: frontends, drops, node Ready, ERROR lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from tui.model.logs import LogEntry, LogLevel
+from tui.model.names import PodUid
+from tui.model.node import AgentPhase
+from tui.model.operations import HealthMark
+from tui.model.reading import Reading, ReadingState
+from tui.model.snapshot import NodeFacts
+from tui.operations.wanted import wanted_marks
+from tui.safety import CleanText, clean
+
+T = TypeVar("T")
+
+DROP_ALLOWANCE = 0.1
+"""Drops may be a tenth above those before: the rate of a few seconds is never the same twice."""
+LEAST_DROP_ALLOWANCE = 1.0
+CRASHES_TO_BELIEVE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How a node was just before its agent was restarted."""
+
+    at: float
+    """Seconds since the epoch: what was observed before tells nothing of the new agent."""
+    pod_uid: PodUid | None = None
+    is_node_ready: bool | None = None
+    missing_frontends: int | None = None
+    drops_per_second: float | None = None
+    errors: frozenset[str] = frozenset()
+    """Messages of the ERROR lines that there were already."""
+    unready_endpoints: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a node's agent should run with afterwards."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Option as the ConfigMap spells it -> value."""
+    is_complete: bool = False
+    """Whether no frontend may be missing: the point of a resize."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A mark, and whether the node counts as healthy without it."""
+
+    mark: HealthMark
+    is_needed: bool = True
+    """False where it can't be known here, such as logs that may not be read."""
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether nothing waits for it."""
+        return self.mark.is_met is True or (not self.is_needed and self.mark.is_met is None)
+
+
+def baseline_of(facts: NodeFacts, at: float, unready_endpoints: int | None = None) -> Baseline:
+    """Return how the node is now; what is not known stays unknown."""
+    services = facts.services.value
+    return Baseline(
+        at,
+        facts.agent.uid if facts.agent is not None else None,
+        facts.node.is_ready,
+        services.missing_frontends if services is not None else None,
+        drops_per_second(facts),
+        frozenset(entry.line.message for entry in _errors(facts)),
+        unready_endpoints,
+    )
+
+
+def drops_per_second(facts: NodeFacts) -> float | None:
+    """Return packets dropped a second, of all reasons; None where no rate is known."""
+    metrics = facts.metrics.value
+    if metrics is None or metrics.interval_seconds is None:
+        return None
+    return sum(drop.per_second for drop in metrics.drops)
+
+
+def crash_reason(baseline: Baseline, facts: NodeFacts) -> CleanText | None:
+    """Tell why waiting is no use: the new agent starts and crashes again and again."""
+    agent = facts.agent
+    if agent is None or agent.uid == baseline.pod_uid:
+        return None
+    if agent.phase is AgentPhase.CRASH_LOOP or agent.restart_count >= CRASHES_TO_BELIEVE:
+        why = agent.reason or clean(f"{agent.restart_count} restarts")
+        return clean(f"the new agent {agent.name} starts and crashes: {why}{_last_words(facts)}")
+    return None
+
+
+def _last_words(facts: NodeFacts) -> str:
+    fatal = [
+        entry
+        for entry in facts.logs
+        if isinstance(entry, LogEntry) and entry.line.level >= LogLevel.FATAL
+    ]
+    if not fatal:
+        return ""
+    line = fatal[-1].line
+    return f" - {line.message}{f': {line.error}' if line.error else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One node after its restart, with what it is compared to."""
+
+    facts: NodeFacts
+    baseline: Baseline
+    wanted: Wanted
+    now: float
+    quiet_seconds: float
+    unready_endpoints: int | None = None
+    endpoints_reason: CleanText = CleanText("")
+    """Why the endpoints are not known."""
+
+    @property
+    def has_new_pod(self) -> bool:
+        """Whether the agent's pod is another one than before."""
+        agent = self.facts.agent
+        return agent is not None and agent.uid != self.baseline.pod_uid
+
+    def fresh(self, reading: Reading[T]) -> T | None:
+        """Return a value that the new agent gave, or None."""
+        origin, agent = reading.origin, self.facts.agent
+        if not reading.is_known or origin is None or agent is None or not self.has_new_pod:
+            return None
+        if origin.observed_at <= self.baseline.at:
+            return None
+        if origin.container_id and origin.container_id != agent.container_id:
+            return None
+        return reading.value
+
+
+def conditions(patient: Patient) -> tuple[Condition, ...]:
+    """Return every condition of being healthy again, in the order they usually turn true."""
+    wanted = wanted_marks(
+        patient.wanted.values,
+        patient.fresh(patient.facts.status),
+        patient.fresh(patient.facts.config),
+        patient.fresh(patient.facts.maps),
+    )
+    found = [make(patient) for make in _CONDITIONS]
+    return (*found, *(Condition(mark) for mark in wanted))
+
+
+def merged(
+    before: Iterable[HealthMark], now: Iterable[Condition], at: float
+) -> Iterator[HealthMark]:
+    """Yield the marks with the moment since which each is as it is."""
+    known = {mark.id: mark for mark in before}
+    for condition in now:
+        mark = condition.mark
+        old = known.get(mark.id)
+        is_same = old is not None and old.is_met == mark.is_met
+        since = old.at if is_same and old is not None else at
+        yield replace(mark, at=None if mark.is_met is None else since)
+
+
+def _pod_ready(patient: Patient) -> Condition:
+    agent = patient.facts.agent
+    if agent is None or not patient.has_new_pod:
+        return _condition("pod-ready", "a new agent pod", is_met=False)
+    is_met = agent.is_ready and agent.phase is AgentPhase.RUNNING
+    word = "is Ready" if is_met else f"is {agent.phase.value}"
+    return _condition("pod-ready", f"pod {agent.name} {word}", is_met=is_met)
+
+
+def _node_ready(patient: Patient) -> Condition:
+    if patient.facts.node.is_ready:
+        return _condition("node-ready", "the node is Ready", is_met=True)
+    if patient.baseline.is_node_ready:
+        return _condition("node-ready", "the node is not Ready; it was before", is_met=False)
+    return _condition("node-ready", "the node is not Ready, as before", is_met=True)
+
+
+def _agent_ok(patient: Patient) -> Condition:
+    status = patient.fresh(patient.facts.status)
+    if status is None:
+        return _condition("agent-ok", _asking(patient.facts.status, "state Ok"), is_met=None)
+    parts = [("agent", status.cilium)]
+    if status.kubernetes is not None:
+        parts.append(("Kubernetes", status.kubernetes))
+    bad = [f"{name} {part.state} {part.message}" for name, part in parts if part.state != "Ok"]
+    text = "; ".join(bad) if bad else "the agent says Ok"
+    return _condition("agent-ok", text, is_met=not bad)
+
+
+def _controllers(patient: Patient) -> Condition:
+    status = patient.fresh(patient.facts.status)
+    if status is None:
+        return _condition("controllers", "no failing controllers", is_met=None)
+    failing = status.failing_controllers
+    if not failing:
+        return _condition("controllers", "no controller fails", is_met=True)
+    text = f"{len(failing)} controllers fail: {failing[0].name}: {failing[0].message}"
+    return _condition("controllers", text, is_met=False)
+
+
+def _endpoints(patient: Patient) -> Condition:
+    unready, before = patient.unready_endpoints, patient.baseline.unready_endpoints
+    if unready is None:
+        why = patient.endpoints_reason
+        text = f"endpoints are not known: {why}" if why else "all endpoints ready"
+        return _condition("endpoints", text, is_met=None, is_needed=not why)
+    if not unready:
+        return _condition("endpoints", "all endpoints are ready", is_met=True)
+    text = f"{unready} endpoints are not ready"
+    is_met = before is not None and unready <= before
+    return _condition("endpoints", f"{text}, as before" if is_met else text, is_met=is_met)
+
+
+def _frontends(patient: Patient) -> Condition:
+    before = patient.baseline.missing_frontends
+    limit = 0 if patient.wanted.is_complete else before
+    coverage = patient.fresh(patient.facts.services)
+    compared = "no frontend missing" if not limit else f"at most {limit} frontends missing"
+    if coverage is None:
+        reason = _asking(patient.facts.services, compared)
+        # Services that can't be listed were no part of the baseline either.
+        is_needed = before is not None or patient.wanted.is_complete
+        return _condition("frontends", reason, is_met=None, is_needed=is_needed)
+    missing = coverage.missing_frontends
+    if limit is None:
+        text = f"{missing} frontends missing; not known before"
+        return _condition("frontends", text, is_met=missing == 0)
+    was = "" if before is None else f" (before: {before})"
+    return _condition("frontends", f"{missing} frontends missing{was}", is_met=missing <= limit)
+
+
+def _drops(patient: Patient) -> Condition:
+    before = patient.baseline.drops_per_second
+    if before is None:
+        text = "drops: not known before, nothing to compare"
+        return _condition("drops", text, is_met=None, is_needed=False)
+    metrics = patient.fresh(patient.facts.metrics)
+    if metrics is None or metrics.interval_seconds is None:
+        text = _asking(patient.facts.metrics, f"drops at most {before:.1f}/s, as before")
+        return _condition("drops", text, is_met=None)
+    now = sum(drop.per_second for drop in metrics.drops)
+    allowed = before + max(LEAST_DROP_ALLOWANCE, DROP_ALLOWANCE * before)
+    return _condition("drops", f"drops {now:.1f}/s (before: {before:.1f}/s)", is_met=now <= allowed)
+
+
+def _log(patient: Patient) -> Condition:
+    facts, agent = patient.facts, patient.facts.agent
+    if facts.log_error:
+        text = f"the log can't be read: {facts.log_error}"
+        return _condition("log", text, is_met=None, is_needed=False)
+    if agent is None or not patient.has_new_pod or agent.started_at is None:
+        return _condition("log", "no new ERROR lines", is_met=None)
+    new = [
+        entry
+        for entry in _errors(facts)
+        if entry.container_id == agent.container_id
+        and not entry.is_previous
+        and entry.line.message not in patient.baseline.errors
+    ]
+    last = max((entry.last_time or entry.line.time for entry in new), default=None)
+    quiet = patient.now - max(last or 0.0, agent.started_at)
+    if last is not None and quiet < patient.quiet_seconds:
+        text = f"ERROR {quiet:.0f} s ago: {new[-1].line.message}"
+        return _condition("log", text, is_met=False)
+    if quiet < patient.quiet_seconds:
+        text = f"no new ERROR lines for {patient.quiet_seconds:.0f} s"
+        return _condition("log", text, is_met=None)
+    text = f"no new ERROR line for {patient.quiet_seconds:.0f} s"
+    return _condition("log", text, is_met=True)
+
+
+_CONDITIONS: tuple[Callable[[Patient], Condition], ...] = (
+    _pod_ready,
+    _node_ready,
+    _agent_ok,
+    _controllers,
+    _endpoints,
+    _frontends,
+    _drops,
+    _log,
+)
+
+
+def _errors(facts: NodeFacts) -> list[LogEntry]:
+    return [
+        entry
+        for entry in facts.logs
+        if isinstance(entry, LogEntry) and entry.line.level >= LogLevel.ERROR
+    ]
+
+
+def _asking(reading: Reading[T], wanted: str) -> str:
+    if reading.state in (ReadingState.DENIED, ReadingState.FAILED) and reading.reason:
+        return f"{wanted}: not known: {reading.reason}"
+    return wanted
+
+
+def _condition(
+    condition_id: str, text: str, *, is_met: bool | None, is_needed: bool = True
+) -> Condition:
+    return Condition(HealthMark(condition_id, clean(text), is_met), is_needed)

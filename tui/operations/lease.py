@@ -1,0 +1,205 @@
+"""The Lease that keeps a second operator away, in Cilium's namespace; without the right, a warning.
+
+Renewals are not in the audit file: they change nothing but the Lease's own time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from tui.cluster.capabilities import LEASE
+from tui.cluster.gate import WriteRequest
+from tui.errors import (
+    BlockedError,
+    CiltopError,
+    ClusterError,
+    DeniedError,
+    ForbiddenError,
+    IdentityError,
+    NotFoundError,
+    OperationError,
+    UnknownOutcomeError,
+)
+from tui.operations.timing import Clock, Timing
+from tui.operations.tools import Controls
+from tui.operations.writer import Reads, Writes
+from tui.safety import CleanText, clean
+
+LOG = logging.getLogger("tui.operations.lease")
+
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class LeaseHeldError(BlockedError):
+    """Another operator is at work on this cluster."""
+
+
+class OperationLease:
+    """Holds `ciltop` in Cilium's namespace while an operation runs."""
+
+    def __init__(
+        self,
+        session: Reads,
+        gate: Writes,
+        namespace: str,
+        holder: str,
+        clock: Clock,
+        timing: Timing,
+    ) -> None:
+        self._session = session
+        self._gate = gate
+        self._clock = clock
+        self._timing = timing
+        self._namespace = namespace
+        self._holder = holder
+        self._held: dict[str, Any] | None = None
+        self.warning = CleanText("")
+        """Why there is none, where it may not be written; empty otherwise."""
+
+    async def acquire(self) -> None:
+        """Take the Lease, or note that there is no right to it.
+
+        Raises:
+            LeaseHeldError: another operator has it.
+            ClusterError: it could not be asked.
+        """
+        try:
+            await self._take()
+        except (DeniedError, ForbiddenError) as error:
+            self.warning = clean(
+                f"no Lease {self._namespace}/{LEASE}: nothing keeps a second operator away "
+                f"({error.message})"
+            )
+            LOG.warning("%s", self.warning)
+
+    async def holder(self) -> CleanText:
+        """Return who holds it now, other than this operation; empty: nobody, or nobody can say."""
+        try:
+            found = await self._read()
+        except ClusterError as error:
+            LOG.info("the Lease can't be read: %s", error.message)
+            return CleanText("")
+        return self._other(found)
+
+    async def keep(self, controls: Controls) -> None:
+        """Renew it for ever; whoever took it meanwhile stops the operation."""
+        while True:
+            await self._clock.sleep(self._timing.renew)
+            if self._held is None:
+                continue
+            try:
+                await self._take()
+            except LeaseHeldError as error:
+                controls.lost_lease = error.message
+                return
+            except CiltopError as error:
+                # The next renewal reads it anew, and finds out whether somebody took it.
+                LOG.warning("the Lease was not renewed: %s", error.message)
+
+    async def release(self) -> None:
+        """Give it back; where that fails it runs out by itself."""
+        if self._held is None:
+            return
+        try:
+            found = await self._read()
+            if found is not None and _spec(found).get("holderIdentity") == self._holder:
+                spec = {"holderIdentity": "", "leaseDurationSeconds": 1}
+                await self._gate.write(self._patch(found, spec))
+        except CiltopError as error:
+            LOG.info("the Lease was not given back: %s", error.message)
+        self._held = None
+
+    async def _take(self) -> None:
+        found = await self._read()
+        if other := self._other(found):
+            raise LeaseHeldError(f"another operator is at work on this cluster: {other}")
+        try:
+            if found is None:
+                self._held = await self._gate.write(self._create())
+            else:
+                self._held = await self._gate.write(self._patch(found, self._spec(found)))
+        except UnknownOutcomeError:
+            found = await self._read()
+            if found is None or _spec(found).get("holderIdentity") != self._holder:
+                raise
+            self._held = found
+        except IdentityError as error:
+            other = self._other(await self._read()) or error.message
+            raise LeaseHeldError(f"another operator took the Lease meanwhile: {other}") from error
+        except (DeniedError, BlockedError):
+            raise
+        except OperationError as error:
+            raise BlockedError(f"no Lease, nothing was begun: {error.message}") from error
+
+    async def _read(self) -> dict[str, Any] | None:
+        try:
+            return await self._session.get_json(self._request().object_path, dict[str, Any])
+        except NotFoundError:
+            return None
+
+    def _other(self, found: Mapping[str, Any] | None) -> CleanText:
+        """Return who else holds the Lease and since when, or the empty text."""
+        spec = _spec(found)
+        holder = str(spec.get("holderIdentity") or "")
+        if not holder or holder == self._holder:
+            return CleanText("")
+        seconds = float(spec.get("leaseDurationSeconds") or self._timing.lease)
+        renewed = _moment(str(spec.get("renewTime") or ""))
+        # A clock ahead of ours makes it last longer, never shorter.
+        if renewed is not None and renewed + seconds < self._clock.time():
+            return CleanText("")
+        since = spec.get("acquireTime") or "an unknown time"
+        return clean(f"{holder}, since {since}")
+
+    def _create(self) -> WriteRequest:
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": LEASE, "namespace": self._namespace},
+            "spec": self._spec(None),
+        }
+        return replace(self._request(), verb="create", body=body)
+
+    def _patch(self, found: Mapping[str, Any], spec: Mapping[str, Any]) -> WriteRequest:
+        metadata = found.get("metadata") or {}
+        return replace(
+            self._request(),
+            verb="patch",
+            patch_type="merge",
+            body={"spec": dict(spec)},
+            uid=str(metadata.get("uid", "")),
+            resource_version=str(metadata.get("resourceVersion", "")),
+        )
+
+    def _request(self) -> WriteRequest:
+        group = "coordination.k8s.io"
+        return WriteRequest("delete", group, "v1", "leases", self._namespace, LEASE)
+
+    def _spec(self, found: Mapping[str, Any] | None) -> dict[str, Any]:
+        before = _spec(found)
+        now = datetime.fromtimestamp(self._clock.time(), UTC).strftime(_FORMAT)
+        is_ours = before.get("holderIdentity") == self._holder
+        transitions = int(before.get("leaseTransitions") or 0)
+        return {
+            "holderIdentity": self._holder,
+            "leaseDurationSeconds": int(self._timing.lease),
+            "acquireTime": before.get("acquireTime") if is_ours else now,
+            "renewTime": now,
+            "leaseTransitions": transitions if is_ours or found is None else transitions + 1,
+        }
+
+
+def _spec(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    spec = (found or {}).get("spec")
+    return spec if isinstance(spec, Mapping) else {}
+
+
+def _moment(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

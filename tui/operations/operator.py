@@ -1,0 +1,397 @@
+"""`Operator`: plans, begins, pauses and ends operations, one at a time; recovers killed ones."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Protocol
+
+from tui.cluster.arming import Arming
+from tui.errors import BlockedError, CiltopError
+from tui.model.names import NodeUid
+from tui.model.operations import (
+    ArmingMode,
+    ArmingState,
+    AuditEvent,
+    Guard,
+    GuardKind,
+    Intent,
+    OperationKind,
+    OperationPlan,
+    OperationState,
+    PlannedWrite,
+)
+from tui.model.snapshot import ArmingChanged, AuditWritten, OperationChanged, Snapshot
+from tui.operations.announcing import Announcer
+from tui.operations.beginning import (
+    make_record,
+    new_objections,
+    seconds_to_wait,
+    wanted_of,
+    written,
+)
+from tui.operations.endpoints import Execs, count_unready
+from tui.operations.executor import Executor
+from tui.operations.guards import guards_of
+from tui.operations.health import Wanted
+from tui.operations.journal import Journal
+from tui.operations.lease import OperationLease
+from tui.operations.progress import ProgressBook, Scribe, Tell
+from tui.operations.recovery import finishing_intent, unfinished, wanted_by
+from tui.operations.timing import Clock, Timing
+from tui.operations.tools import Controls, Look, Revisit, Tools
+from tui.operations.undo import UndoError, UndoFolder, UndoRecord
+from tui.operations.writer import Reads, Writer, Writes
+from tui.safety import clean
+
+LOG = logging.getLogger("tui.operations.operator")
+
+TAIL_RECORDS = 500
+"""So much of the audit file is shown."""
+JOURNAL_RECORDS = 20_000
+"""So much of it is looked through for operations that never ended."""
+TICK_SECONDS = 1.0
+
+
+class Ground(Reads, Execs, Protocol):
+    """The part of a session that operations read with."""
+
+
+class Gate(Writes, Protocol):
+    """The gate with its switch."""
+
+    @property
+    def arming(self) -> Arming:
+        """Whether writes pass."""
+        ...
+
+
+Planner = Callable[[Intent, Snapshot, UndoFolder], Awaitable[OperationPlan]]
+
+
+class Operator:
+    """Runs operations on one cluster; it belongs to its session's event loop."""
+
+    def __init__(  # noqa: PLR0913 - everything it works with is given to it
+        self,
+        session: Ground,
+        gate: Gate,
+        look: Look,
+        tell: Tell,
+        *,
+        journal: Journal,
+        clock: Clock,
+        revisit: Revisit,
+        folder: UndoFolder,
+        planner: Planner,
+        timing: Timing | None = None,
+    ) -> None:
+        self._session = session
+        self._gate = gate
+        self._look = look
+        self._tell = tell
+        self._journal = journal
+        self._clock = clock
+        self._revisit = revisit
+        self._folder = folder
+        self._planner = planner
+        self._timing = timing or Timing()
+        self._holder = f"{journal.who.host or 'ciltop'} {os.getpid()}-{int(clock.random() * 1e6)}"
+        self._controls: Controls | None = None
+        self._book: ProgressBook | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_beginning = False
+        self._finishes: dict[str, UndoRecord] = {}
+        """Plan id -> the unfinished operation that it finishes."""
+        self._told_arming: ArmingState | None = None
+
+    async def run(self) -> None:
+        """Tell what was left behind, then tell for ever when the session disarms itself."""
+        for record in self._journal.tail(TAIL_RECORDS):
+            await self._tell(AuditWritten(record))
+        await self._tell_unfinished()
+        while True:
+            await self._tell_arming()
+            await self._clock.sleep(TICK_SECONDS)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an operation is under way."""
+        return self._is_beginning or (self._task is not None and not self._task.done())
+
+    async def plan(self, intent: Intent) -> OperationPlan:
+        """Find out what an intent means here; nothing is written.
+
+        Raises:
+            CiltopError: there is no such node or operation, or the cluster can't be asked.
+        """
+        plan = await self._planner(intent, self._look(), self._folder)
+        own = await self._own_guards(plan)
+        blocked = [guard for guard in own if guard.kind is GuardKind.BLOCKED]
+        others = [guard for guard in own if guard.kind is not GuardKind.BLOCKED]
+        return replace(plan, guards=(*blocked, *plan.guards, *others))
+
+    async def plan_finish(self, operation_id: str) -> OperationPlan:
+        """Plan what finishes an operation that an earlier ciltop left half done.
+
+        Raises:
+            CiltopError: there is no such operation, or the cluster can't be asked.
+        """
+        record = self._folder.read(operation_id)
+        left = unfinished(self._folder, self._journal.tail(JOURNAL_RECORDS), record.context)
+        progress = next((one for one in left if one.plan.id == operation_id), None)
+        if progress is None:
+            raise UndoError(f"operation {operation_id} is not unfinished: there is nothing to do")
+        plan = await self.plan(finishing_intent(record, progress))
+        self._finishes[plan.id] = record
+        return plan
+
+    async def dismiss(self, operation_id: str) -> None:
+        """Leave an unfinished operation as it is, and show it no more.
+
+        Raises:
+            CiltopError: there is no such operation, or it can't be recorded.
+        """
+        record = self._folder.read(operation_id)
+        scribe = Scribe(self._journal, self._tell, record.plan)
+        await scribe.record(AuditEvent.ENDED, "left as it is")
+        await self._tell_unfinished(record)
+
+    async def start(self, plan: OperationPlan, typed: str) -> None:
+        """Begin a confirmed plan; returns once it has begun, its progress is told as facts.
+
+        Raises:
+            OperationError: it must not begin, and why; nothing was written.
+            ClusterError: the cluster could not be asked; nothing was written.
+            JournalError: the audit file can't be written; nothing was written.
+        """
+        if self.is_running:
+            raise BlockedError("another operation is under way: one at a time")
+        self._is_beginning = True
+        stack = AsyncExitStack()
+        try:
+            await self._begin(plan, typed, stack)
+        except BaseException:
+            await stack.aclose()
+            raise
+        finally:
+            self._is_beginning = False
+
+    async def wait(self) -> None:
+        """Wait until the operation under way has ended."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def pause(self) -> None:
+        """Begin no more waves until it is resumed; what was begun is verified."""
+        if self._controls is not None:
+            self._controls.is_paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        if self._controls is not None:
+            self._controls.is_paused = False
+
+    def abort(self) -> None:
+        """Begin nothing more; what was begun is verified. A second time: not even that."""
+        if self._controls is not None:
+            self._controls.is_cut = self._controls.is_aborted
+            self._controls.is_aborted = True
+
+    async def arm(self, typed: str) -> ArmingState:
+        """Let this session write.
+
+        Raises:
+            ArmingError: it is read-only, or what was typed is not the context's name.
+            JournalError: it can't be recorded.
+        """
+        arming = self._gate.arming
+        arming.arm(typed)
+        try:
+            await Scribe(self._journal, self._tell).record(AuditEvent.ARMED)
+        except CiltopError:
+            arming.disarm()
+            raise
+        await self._tell_arming()
+        return arming.state
+
+    async def disarm(self) -> None:
+        """Let this session write no more; an operation under way stops at its next write."""
+        was_armed = self._gate.arming.state.mode is ArmingMode.ARMED
+        self._gate.arming.disarm()
+        await self._tell_arming()
+        if was_armed:
+            await Scribe(self._journal, self._tell).record(AuditEvent.DISARMED)
+
+    async def close(self) -> None:
+        """Stop at once, as when ciltop ends: what was begun is unfinished and stays recorded."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _begin(self, plan: OperationPlan, typed: str, stack: AsyncExitStack) -> None:
+        self._gate.arming.check()
+        if plan.confirmation and typed != plan.confirmation:
+            raise BlockedError(f"not begun: type {plan.confirmation} to confirm")
+        await self._check_again(plan)
+        stack.enter_context(self._gate.arming.held())
+        lease = self._lease()
+        await lease.acquire()
+        stack.push_async_callback(lease.release)
+        record = await make_record(plan, self._look(), self._session, self._clock.time())
+        self._folder.write(record)
+        stack.enter_context(self._folder.hold(plan.id))
+        scribe = Scribe(self._journal, self._tell, plan)
+        await scribe.record(AuditEvent.CONFIRMED, plan.title, result=lease.warning)
+        self._controls = Controls()
+        self._book = ProgressBook(plan, self._tell, self._clock)
+        await self._book.begin()
+        tools = self._tools(plan, scribe, self._book, self._controls)
+        running = self._run(plan, tools, record, lease, stack)
+        self._task = asyncio.create_task(running, name=f"operation {plan.id}")
+
+    async def _check_again(self, plan: OperationPlan) -> None:
+        """Plan anew and compare: what a person said yes to must still be what happens."""
+        fresh = await self.plan(plan.intent)
+        objections = new_objections(plan, fresh)
+        if objections:
+            raise BlockedError(f"not begun: {objections[0]}; look at the preview again")
+
+    async def _run(
+        self,
+        plan: OperationPlan,
+        tools: Tools,
+        record: UndoRecord,
+        lease: OperationLease,
+        stack: AsyncExitStack,
+    ) -> None:
+        keeping = asyncio.create_task(lease.keep(tools.controls), name="keep the Lease")
+
+        def note_written(write: PlannedWrite, uid: str) -> None:
+            nonlocal record
+            record = written(record, write, uid)
+            self._folder.write(record)
+
+        async with stack:
+            try:
+                state = await Executor(plan, tools, note_written).run()
+                await self._end(plan, record, state, tools)
+            except CiltopError as error:
+                # The audit file itself fails: what is known is on the screen at least.
+                LOG.warning("operation %s: %s", plan.id, error.message)
+                await tools.book.change(OperationState.FAILED, error.message)
+            except Exception as error:
+                LOG.exception("operation %s ended", plan.id)
+                text = f"ended by a bug: {type(error).__name__}: {error}"
+                await tools.book.change(OperationState.FAILED, text)
+            finally:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _end(
+        self, plan: OperationPlan, record: UndoRecord, state: OperationState, tools: Tools
+    ) -> None:
+        if record.can_undo:
+            await tools.book.change(undo_id=record.id)
+        text = tools.book.progress.text
+        if state is OperationState.ABORTED:
+            await tools.scribe.record(AuditEvent.ABORTED, text)
+        await tools.scribe.record(AuditEvent.ENDED, text, result=state.value)
+        if state is not OperationState.DONE:
+            return
+        earlier = self._finishes.pop(plan.id, None)
+        if earlier is None and plan.intent.kind is OperationKind.UNDO:
+            earlier = self._folder.read(plan.intent.undo_id)
+        if earlier is not None:
+            verb = "undone" if plan.intent.kind is OperationKind.UNDO else "finished"
+            scribe = Scribe(self._journal, self._tell, earlier.plan)
+            await scribe.record(AuditEvent.ENDED, f"{verb} by operation {plan.id}")
+            await self._tell_unfinished(earlier)
+
+    async def _own_guards(self, plan: OperationPlan) -> list[Guard]:
+        found = []
+        intent = plan.intent
+        is_alone = sum(len(wave) for wave in plan.waves) == 1
+        if is_alone and intent.kind is not OperationKind.UNDO:
+            records = self._journal.tail(JOURNAL_RECORDS)
+            context = self._look().cluster.context
+            wait = seconds_to_wait(records, context, self._clock.time(), self._timing.spacing)
+            if wait > 0:
+                text = (
+                    f"an agent was restarted by itself less than {self._timing.spacing / 60:.0f} "
+                    f"minutes ago: wait {wait:.0f} s, or restart the nodes in one operation"
+                )
+                found.append(Guard(GuardKind.BLOCKED, "too-soon", clean(text)))
+        holder = await self._lease().holder()
+        if holder and not self.is_running:
+            text = f"another operator is at work on this cluster: {holder}"
+            found.append(Guard(GuardKind.BLOCKED, "lease-held", clean(text)))
+        return found
+
+    def _lease(self) -> OperationLease:
+        namespace = str(self._look().cluster.cilium_namespace)
+        return OperationLease(
+            self._session, self._gate, namespace, self._holder, self._clock, self._timing
+        )
+
+    def _tools(
+        self, plan: OperationPlan, scribe: Scribe, book: ProgressBook, controls: Controls
+    ) -> Tools:
+        async def say(text: str) -> None:
+            await book.change(text=text)
+
+        writer = Writer(
+            self._session,
+            self._gate,
+            scribe,
+            self._clock,
+            self._timing,
+            check=controls.check,
+            say=say,
+        )
+        who = self._journal.who
+        name = f"{who.user} {who.host}".strip() or "somebody"
+        return Tools(
+            look=self._look,
+            revisit=self._revisit,
+            recheck=lambda plan, now, uid: guards_of(plan.intent, [uid], now, plan.writes),
+            ask_endpoints=lambda facts: count_unready(self._session, facts),
+            writer=writer,
+            scribe=scribe,
+            book=book,
+            announcer=Announcer(self._gate, self._clock, name, self._timing.announce),
+            controls=controls,
+            clock=self._clock,
+            timing=self._timing,
+            wanted=self._wanted(plan),
+        )
+
+    def _wanted(self, plan: OperationPlan) -> Mapping[NodeUid, Wanted]:
+        undone = None
+        if plan.intent.kind is OperationKind.UNDO:
+            undone = self._folder.read(plan.intent.undo_id)
+        finished = self._finishes.get(plan.id)
+        extra = wanted_by(finished) if finished is not None else {}
+        return wanted_of(plan, undone, extra)
+
+    async def _tell_unfinished(self, ended: UndoRecord | None = None) -> None:
+        context = self._look().cluster.context
+        found = unfinished(self._folder, self._journal.tail(JOURNAL_RECORDS), context)
+        for progress in found:
+            await self._tell(OperationChanged(progress))
+        if ended is not None:
+            LOG.info("operation %s is settled", ended.id)
+
+    async def _tell_arming(self) -> None:
+        state = self._gate.arming.state
+        before, self._told_arming = self._told_arming, state
+        if state == before:
+            return
+        await self._tell(ArmingChanged(state))
+        was_armed = before is not None and before.mode is ArmingMode.ARMED
+        if was_armed and state.mode is ArmingMode.UNARMED:
+            LOG.info("the session disarmed itself or was disarmed")

@@ -1,0 +1,73 @@
+"""What a running operation works with, and how it is paused and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tui.errors import OperationError
+from tui.model.names import NodeUid
+from tui.model.operations import Guard, OperationPlan
+from tui.model.snapshot import NodeFacts, Snapshot
+from tui.operations.announcing import Announcer
+from tui.operations.health import Wanted
+from tui.operations.progress import ProgressBook, Scribe
+from tui.operations.timing import Clock, Timing
+from tui.operations.writer import Writer
+from tui.safety import CleanText
+
+Look = Callable[[], Snapshot]
+Revisit = Callable[[Collection[NodeUid]], None]
+Recheck = Callable[[OperationPlan, Snapshot, NodeUid], Sequence[Guard]]
+"""The guards that speak against restarting one node of a plan now."""
+AskEndpoints = Callable[[NodeFacts], Awaitable[tuple[int | None, CleanText]]]
+
+
+class AbortedError(OperationError):
+    """Somebody ended the operation."""
+
+
+class LeaseLostError(OperationError):
+    """Another operator has taken over."""
+
+
+@dataclass(slots=True)
+class Controls:
+    """What people asked of a running operation."""
+
+    is_paused: bool = False
+    is_aborted: bool = False
+    is_cut: bool = False
+    """Not even what was begun is verified any more."""
+    lost_lease: CleanText = CleanText("")
+    """Who took over; empty while nobody did."""
+
+    def check(self) -> None:
+        """Return while new writes may be made.
+
+        Raises:
+            AbortedError: somebody ended it.
+            LeaseLostError: another operator has taken over.
+        """
+        if self.lost_lease:
+            raise LeaseLostError(self.lost_lease)
+        if self.is_aborted:
+            raise AbortedError("aborted: nothing more is begun")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a running operation works with."""
+
+    look: Look
+    revisit: Revisit
+    recheck: Recheck
+    ask_endpoints: AskEndpoints
+    writer: Writer
+    scribe: Scribe
+    book: ProgressBook
+    announcer: Announcer
+    controls: Controls
+    clock: Clock
+    timing: Timing
+    wanted: Mapping[NodeUid, Wanted] = field(default_factory=dict)
