@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,6 @@ SECONDS_PER_NODE = 0.1
 """What a collection may take where the user does not say."""
 
 EXIT_INTERRUPTED = 130
-WRITTEN_AT_ONCE = 65_536
-"""Characters."""
 
 
 def run_check(config: Config, arguments: argparse.Namespace) -> int:
@@ -81,11 +79,11 @@ def run_explain(arguments: argparse.Namespace) -> int:
 
     width = _width()
     if arguments.id is None:
-        return _print(list_text((check.about for check in all_checks()), width), 0)
+        return _print((list_text((check.about for check in all_checks()), width),), 0)
     check = check_of(arguments.id)
     if check is None:
         raise ConfigError(_no_such_check(arguments.id, all_checks()))
-    return _print(explain_text(check.about, width), 0)
+    return _print((explain_text(check.about, width),), 0)
 
 
 def _ids(given: list[str], flag: str) -> frozenset[str]:
@@ -217,34 +215,33 @@ def _warn(report: Report) -> None:
         sys.stderr.write(f"ciltop: {what}{where}: the report names them\n")
 
 
-def _rendered(report: Report, arguments: argparse.Namespace) -> str:
+def _rendered(report: Report, arguments: argparse.Namespace) -> Iterable[str]:
     if arguments.output == "json":
-        from tui.report.as_json import json_text
+        from tui.report.as_json import json_pieces
 
-        return json_text(report)
+        return json_pieces(report)
     if arguments.output == "junit":
         from tui.report.as_junit import junit_text
 
-        return junit_text(report)
+        return (junit_text(report),)
     if arguments.output == "markdown":
         from tui.report.as_markdown import markdown_text
 
-        return markdown_text(report)
+        return (markdown_text(report),)
     from tui.report.as_table import table_text
 
     is_ascii = "utf" not in (sys.stdout.encoding or "").lower()
-    return table_text(report, _width(), is_whole=arguments.all, is_ascii=is_ascii)
+    return (table_text(report, _width(), is_whole=arguments.all, is_ascii=is_ascii),)
 
 
 def _width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def _print(text: str, exit_code: int) -> int:
+def _print(pieces: Iterable[str], exit_code: int) -> int:
     try:
-        # In pieces: a report of 5,000 nodes has 38 MB, and is encoded as it is written.
-        for start in range(0, len(text), WRITTEN_AT_ONCE):
-            sys.stdout.write(text[start : start + WRITTEN_AT_ONCE])
+        for piece in pieces:
+            sys.stdout.write(piece)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read it has seen enough; Python would complain once more at its end.

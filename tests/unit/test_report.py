@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.unit.checks_facts import node_facts
 from tests.unit.report_facts import CLEAR, LATENT, UNKNOWN, finding, judged_snapshot
 from tui.checks.registry import all_checks
 from tui.model.findings import FindingSeverity
-from tui.model.names import NodeName
+from tui.model.names import NodeName, NodeUid
 from tui.model.snapshot import Gap, Snapshot, SourceHealth
 from tui.report.as_json import json_text, projection
 from tui.report.as_junit import junit_text
@@ -110,6 +112,15 @@ def test_the_json_is_of_the_schema() -> None:
     assert first["remedy"]["settings"][0]["helm"] == "bpf.lbMapMax=256"
     assert second["missing"] == [{"what": "PersistentVolumes", "how": "allow list on them"}]
     assert parsed["gaps"][0]["is_denied"] is True
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_json_comes_in_pieces_that_are_one_document(count: int) -> None:
+    facts = node_facts()
+    nodes = {NodeUid(f"uid-{number}"): facts for number in range(count)}
+    report = make_report(replace(judged_snapshot(finding()), nodes=nodes))
+    whole = json.dumps(projection(report), indent=2, ensure_ascii=False) + "\n"
+    assert json_text(report) == whole
 
 
 def test_the_table_hides_what_is_quiet_while_something_is_loud() -> None:
