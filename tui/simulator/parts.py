@@ -12,6 +12,7 @@ from tui.simulator.eventlog import EventExpiry
 from tui.simulator.faults import Faults
 from tui.simulator.fleetlike import FleetLike
 from tui.simulator.listing import Listing
+from tui.simulator.nodenetwork import NodeNetwork
 from tui.simulator.objects import KubeObject, ObjectStore
 from tui.simulator.permissions import Permissions
 from tui.simulator.podlife import PodLife, PodTiming
@@ -64,6 +65,7 @@ class ServerParts:
     pods: PodLife
     daemon_sets: DaemonSetController
     events: EventExpiry
+    network: NodeNetwork
     ticker: Ticker = field(default_factory=Ticker)
     watches: set[asyncio.Timeout] = field(default_factory=set)
     """The time limits of the watches that run now; moved to now, they end the watch."""
@@ -110,6 +112,7 @@ def assemble(
     parts = ServerParts(
         fleet, faults, permissions, pace, clock, store, surface, listing,
         Writing(store, listing, pods, faults.admit), pods, daemon_sets, EventExpiry(store),
+        NodeNetwork(store),
     )  # fmt: skip
     faults.on_drop_watches.append(parts.drop_watches)
     faults.on_expire.append(parts.expire)

@@ -48,6 +48,8 @@ _BASE: Mapping[str, str] = {
     "prometheus-serve-addr": ":9962",
 }
 _STRICT = {"kube-proxy-replacement": "strict", "tunnel": "vxlan"}
+_OLD_PRE_STOP = ("/cni-uninstall.sh",)
+"""The hook in the chart of 1.11: it takes the CNI configuration away, and the node's readiness."""
 _HELM = ConfigWrite("helm", 90 * DAY, tuple(_BASE))
 
 _HEALTHY = Scenario(
@@ -147,6 +149,7 @@ _MIXED = Scenario(
         Quirk(QuirkKind.LEAK, "old", 1, values={"start": 0.55, "full_after": 105.0}),
         Quirk(QuirkKind.CRASH_LOOP, "mid", 1, every=50, values={"restarts": 7}),
         Quirk(QuirkKind.NODE_NOT_READY, "older", 1, every=60),
+        Quirk(QuirkKind.BPFFS_UNMOUNTED, "older", 0, every=60),
         Quirk(QuirkKind.EXEC_BROKEN, "new", 1, every=80),
         Quirk(QuirkKind.CT_HIGH, "main", 1, every=40, values={"ratio": 0.98}),
         Quirk(QuirkKind.STALE_SERVICES, "new", 0, every=90),
@@ -207,6 +210,7 @@ _MIXED = Scenario(
             "smaller-maps", "main", {"bpf-lb-map-max": "128"}, 2 * HOUR, offset=2, is_read=False
         ),
     ),
+    pre_stop={"cilium-old": _OLD_PRE_STOP},
     daemonset_edits=(DaemonSetEdit("cilium-old", {"enable-ipsec": "true"}, 2 * HOUR),),
     events=(
         TimedEvent(EventKind.ADD_SERVICE, 25.0, 12.0, times=1_000_000),
@@ -274,7 +278,9 @@ _DEGRADED = Scenario(
         Quirk(QuirkKind.AGENT_DOWN, "new", 1, every=30),
         Quirk(QuirkKind.AGENT_DOWN, "old", 1, every=30),
         Quirk(QuirkKind.EXEC_BROKEN, "old", 2, every=50),
+        Quirk(QuirkKind.BPFFS_UNMOUNTED, "old", 0, every=60),
     ),
+    pre_stop={"cilium-old": _OLD_PRE_STOP},
     noise_lines_per_hour=60.0,
     faults={
         "latency_seconds": 0.05,
