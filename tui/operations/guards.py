@@ -44,6 +44,19 @@ def recheck(plan: OperationPlan, snapshot: Snapshot) -> tuple[Guard, ...]:
     return guards_of(plan.intent, nodes, snapshot, plan.writes)
 
 
+def recheck_node(plan: OperationPlan, snapshot: Snapshot, node: NodeUid) -> tuple[Guard, ...]:
+    """Return what forbids or speaks against restarting one node of a plan now."""
+    situation = Situation(plan.intent, (node,), snapshot, plan.writes)
+    found: list[Guard] = []
+    for facts in situation.targets:
+        found += _target(facts, snapshot.taken_at)
+        found += start_guards(situation, facts)
+        found += _restart(situation, facts)
+    if not situation.targets:
+        found.append(blocked("unknown-node", f"node {node} is not there any more", node))
+    return ordered(found)
+
+
 def guards_of(
     intent: Intent,
     nodes: Iterable[NodeUid],

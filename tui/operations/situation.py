@@ -22,7 +22,10 @@ HOSTNS_ONLY = "bpf-lb-sock-hostns-only"
 
 
 class Situation:
-    """An intent, its writes, and every node's view before and after them; made and thrown away."""
+    """An intent, its writes, and every node's view before and after them; made and thrown away.
+
+    `held` are values that are asked for and need no write.
+    """
 
     def __init__(
         self,
@@ -30,12 +33,14 @@ class Situation:
         nodes: Iterable[NodeUid],
         snapshot: Snapshot,
         writes: Sequence[PlannedWrite] = (),
+        held: Mapping[str, str] | None = None,
     ) -> None:
         self.intent = intent
         self.snapshot = snapshot
         self.writes = tuple(write for write in writes if not changes.is_restart(write))
         self.nodes = tuple(dict.fromkeys(nodes))
         """Whose agents restart, known or not."""
+        self._held = held or {}
         self._now: dict[NodeUid, NodeView] = {}
         self._next: dict[NodeUid, NodeView] = {}
 
@@ -53,8 +58,11 @@ class Situation:
 
     @cached_property
     def values(self) -> Mapping[str, str | None]:
-        """The options that the writes set; None where a key is taken away."""
-        return changes.values_of(self.writes)
+        """The options that the writes set; None where a key is taken away.
+
+        Where nothing has to be written they are what is asked for, which some layer holds already.
+        """
+        return changes.values_of(self.writes) or dict(self._held)
 
     @cached_property
     def keys(self) -> frozenset[str]:
