@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.fake_fleet import FakeFleet
+from tui.simulator.fleetlike import FleetLike
 from tui.simulator.parts import Pace
 from tui.simulator.podlife import PodTiming
 from tui.simulator.server import SimulatorOptions, SimulatorServer
@@ -67,7 +68,7 @@ async def wait_until(is_true: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def running_kubectl(
-    folder: Path, fleet: FakeFleet | None = None, tls: bool = False
+    folder: Path, fleet: FleetLike | None = None, tls: bool = False
 ) -> AsyncIterator[Kubectl]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed")
