@@ -15,6 +15,7 @@ from tui.errors import ConfigError, ConnectError
 if TYPE_CHECKING:
     from tui.cluster.access import ConnectionSettings
     from tui.cluster.session import Session
+    from tui.collect.acting import Acting, Ground, OpenActing
     from tui.collect.live import Connect
     from tui.collect.thread import CollectorThread
     from tui.model.snapshot import Source
@@ -75,7 +76,8 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
     opened: list[tuple[Mailbox, CollectorThread]] = []
 
     def open_feed() -> tuple[Mailbox, CollectorThread]:
-        opened.append(_feed(lambda: live_source(config, kubeconfig, connect)))
+        open_acting = operator_opener(config)
+        opened.append(_feed(lambda: live_source(config, kubeconfig, connect), open_acting))
         return opened[0]
 
     symbols = config.text("symbols")
@@ -100,13 +102,70 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
     return _exit_code(collector, mailbox)
 
 
-def _feed(open_source: Callable[[], Source]) -> tuple[Mailbox, CollectorThread]:
+def _feed(
+    open_source: Callable[[], Source], open_acting: OpenActing
+) -> tuple[Mailbox, CollectorThread]:
     """Return the box that snapshots are put into, and the thread that will fill it."""
     from tui.collect.thread import CollectorThread
     from tui.store import Mailbox, Store
 
     mailbox = Mailbox()
-    return mailbox, CollectorThread(open_source, Store(), mailbox)
+    return mailbox, CollectorThread(open_source, Store(), mailbox, open_acting=open_acting)
+
+
+def operating_feed(config: Config, *, is_confirmed: bool) -> tuple[Mailbox, CollectorThread]:
+    """Return the box and the thread of a command that may write, where `--yes` confirmed it."""
+    return _feed(
+        lambda: live_source(config, config.text("kubeconfig")),
+        operator_opener(config, is_confirmed=is_confirmed),
+    )
+
+
+def operator_opener(config: Config, *, is_confirmed: bool | None = None) -> OpenActing:
+    """Return what opens the operator on a session, on the collector's loop.
+
+    Args:
+        config: of the chosen context; `read-only` there can't be armed.
+        is_confirmed: for a command: whether `--yes` was given; None where a person arms.
+    """
+
+    def open_acting(ground: Ground) -> Acting:
+        from tui.cluster.arming import Arming
+        from tui.collect.clock import SystemClock
+        from tui.operations.journal import Journal, Who
+        from tui.operations.operator import Operator
+        from tui.operations.planning import cluster_planner
+        from tui.operations.undo import UndoFolder
+
+        session, clock, folder = ground.session, SystemClock(), state_folder()
+        reason = f"read-only, set by {config.chosen['read-only'].origin}"
+        is_read_only = config.flag("read-only")
+        if is_confirmed is None:
+            arming = Arming(is_read_only, reason, session.context, clock.time)
+        else:
+            arming = Arming.headless(
+                is_confirmed,
+                is_read_only=is_read_only,
+                reason=reason,
+                context=session.context,
+                clock=clock.time,
+            )
+        gate = session.gate(arming)
+        undo = UndoFolder(folder / "undo")
+        who = Who.here(session.context, session.user)
+        return Operator(
+            session,
+            gate,
+            ground.look,
+            ground.tell,
+            journal=Journal(folder / "audit.jsonl", clock.time, who),
+            clock=clock,
+            revisit=ground.revisit,
+            folder=undo,
+            planner=cluster_planner(session, gate, undo, clock.time),
+        )
+
+    return open_acting
 
 
 def live_source(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -72,6 +72,9 @@ class LiveSource:
         self._connection = connection
         self._connect = connect
         self._focus = Focus()
+        self._attended: frozenset[NodeUid] = frozenset()
+        self.on_session: Callable[[Session], None] | None = None
+        """Is told of the session once Cilium was found with it."""
         clock = clock or SystemClock()
         self._shared = Shared.begin(clock, settings or CollectSettings())
         chosen = self._shared.settings
@@ -119,9 +122,22 @@ class LiveSource:
     def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
         """Read these nodes first and follow their logs live."""
         self._focus = Focus(chosen, marked)
+        self._tell_focus()
+
+    def revisit(self, uids: Collection[NodeUid]) -> None:
+        """Read these nodes now, and first until others are named: agents there are restarted."""
+        attended = frozenset(uids)
+        if attended != self._attended:
+            self._attended = attended
+            self._tell_focus()
+        if self._sweeper is not None:
+            self._sweeper.revisit(uids)
+
+    def _tell_focus(self) -> None:
+        focus = replace(self._focus, marked=self._focus.marked | self._attended)
         for part in (self._sweeper, self._logs):
             if part is not None:
-                part.focus(self._focus)
+                part.focus(focus)
 
     def request_count(self, node: NodeUid, map_name: str) -> None:
         """Have one map counted in place now."""
@@ -154,6 +170,10 @@ class LiveSource:
                 raise
             async with session:
                 found = await self._found(session)
+                if self.on_session is not None:
+                    self._book.change(replace(self._book.facts, cilium_namespace=found.namespace))
+                    await self._book.tell()
+                    self.on_session(session)
                 await self._collect(session, found)
 
     async def _tell_end(self, error: KubeconfigError) -> None:
@@ -226,7 +246,7 @@ class LiveSource:
             session, self._roster, self._schedule, self._wants, shared, self._logs
         )
         shared.contact.on_return = self._sweeper.reconnect
-        self.focus(self._focus.chosen, self._focus.marked)
+        self._tell_focus()
         population = Population(self._roster, shared, (self._sweeper, self._logs))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweeper.run(), name="sweep")

@@ -156,6 +156,15 @@ class Schedule:
         if visits is not None and visits.request_count(map_name):
             self._urgent[uid] = None
 
+    def revisit(self, uids: Collection[NodeUid]) -> None:
+        """Read these nodes next, their load-balancing maps too: their agents were restarted."""
+        for uid in uids:
+            visits = self._visits.get(uid)
+            if visits is not None:
+                visits.not_before = NEVER
+                visits.wants_dump = True
+                self._urgent[uid] = None
+
     def refresh(self) -> None:
         """Start a sweep now, with a dump of the chosen node."""
         self._last_sweep_at = NEVER

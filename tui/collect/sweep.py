@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from tui.cilium.frames import STRAY, Frame, parse_frames
@@ -146,6 +146,11 @@ class Sweeper:
     def refresh(self) -> None:
         """Sweep now, nodes that wait after a failure too."""
         self._schedule.resume()
+        self._alarm.ring()
+
+    def revisit(self, uids: Collection[NodeUid]) -> None:
+        """Read these nodes now, whatever they wait for."""
+        self._schedule.revisit(uids)
         self._alarm.ring()
 
     def reconnect(self) -> None:

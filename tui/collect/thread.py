@@ -10,16 +10,31 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Protocol, cast, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
+from tui.collect.acting import (
+    Acting,
+    ActingCalls,
+    ActingSide,
+    Ground,
+    OffersSession,
+    OpenActing,
+)
 from tui.collect.garbage import relax
-from tui.errors import CiltopError
+from tui.errors import CiltopError, ConnectError
 from tui.model.names import NodeUid
 from tui.model.snapshot import Fact, HealthChanged, Snapshot, Source, SourceState
 from tui.safety import CleanText, clean
+
+if TYPE_CHECKING:
+    from tui.cluster.session import Session
+
+T = TypeVar("T")
 
 LOG = logging.getLogger("tui.collect.thread")
 
@@ -83,8 +98,8 @@ class Refreshable(Protocol):
         ...
 
 
-class CollectorThread:
-    """The one thread that collects; its methods may be called from any thread.
+class CollectorThread(ActingCalls):
+    """The one thread that collects and acts; its methods may be called from any thread.
 
     The source is opened on that thread: its imports take longer than the first paint may.
     """
@@ -96,8 +111,11 @@ class CollectorThread:
         mailbox: Takes,
         *,
         clock: Callable[[], float] = time.time,
+        open_acting: OpenActing | None = None,
     ) -> None:
         self._open_source = open_source
+        self._acting = ActingSide(open_acting)
+        self._closing: asyncio.Task[None] | None = None
         self._source: Source | None = None
         self._store = store
         self._mailbox = mailbox
@@ -125,7 +143,7 @@ class CollectorThread:
             self._is_stopping = True
             thread, loop, main = self._thread, self._loop, self._main
             if loop is not None and main is not None:
-                loop.call_soon_threadsafe(main.cancel)
+                loop.call_soon_threadsafe(self._begin_stop, main)
         if thread is None:
             return True
         thread.join(timeout_seconds)
@@ -169,6 +187,44 @@ class CollectorThread:
             else:
                 self._loop.call_soon_threadsafe(action, self._source)
 
+    def _begin_stop(self, main: asyncio.Task[None]) -> None:
+        """End what is under way while its session still lives, then all the rest."""
+
+        async def end() -> None:
+            await self._acting.end()
+            main.cancel()
+
+        if self._acting.is_running:
+            self._closing = asyncio.create_task(end(), name="end the operation")
+        else:
+            main.cancel()
+
+    def _ask(self, question: Callable[[Acting], Coroutine[Any, Any, T]]) -> Future[T]:
+        with self._lock:
+            loop = None if self._is_stopping else self._loop
+            if loop is not None:
+                return asyncio.run_coroutine_threadsafe(self._acting.answer(question), loop)
+        refused: Future[T] = Future()
+        refused.set_exception(ConnectError("the cluster is not being read: nothing can be asked"))
+        return refused
+
+    def _tell_acting(self, word: Callable[[Acting], None]) -> None:
+        self._soon(lambda _: self._acting.tell(word))
+
+    def _offer(self, source: OffersSession, session: Session) -> None:
+        self._acting.begin(Ground(session, self._look, self._tell, source.revisit))
+
+    def _look(self) -> Snapshot:
+        """Return the state as it is now; the screens get the same."""
+        has_changed = self._store.has_changed()
+        snapshot = self._store.snapshot(self._clock())
+        if has_changed:
+            self._mailbox.put(snapshot)
+        return snapshot
+
+    async def _tell(self, fact: Fact) -> None:
+        self._store.apply(fact)
+
     def _work(self) -> None:
         relax()
         try:
@@ -184,6 +240,8 @@ class CollectorThread:
         loop = asyncio.get_running_loop()
         main = cast("asyncio.Task[None]", asyncio.current_task())
         source = self._open_source()
+        if isinstance(source, OffersSession):
+            source.on_session = partial(self._offer, source)
         with self._lock:
             if self._is_stopping:
                 return
@@ -204,6 +262,7 @@ class CollectorThread:
         finally:
             publishing.cancel()
             judging.cancel()
+            await self._acting.end()
             await asyncio.gather(publishing, judging, return_exceptions=True)
             with self._lock:
                 self._is_stopping = True

@@ -12,6 +12,7 @@ from tui.model.names import NodeUid
 from tui.model.operations import (
     AuditEvent,
     AuditRecord,
+    GuardKind,
     OperationKind,
     OperationPlan,
     PlannedWrite,
@@ -34,7 +35,7 @@ def new_objections(plan: OperationPlan, fresh: OperationPlan) -> list[str]:
     found = [
         f"new since the preview: {guard.text}"
         for guard in fresh.guards
-        if (guard.id, guard.node_uid) not in known
+        if guard.kind is not GuardKind.NOTED and (guard.id, guard.node_uid) not in known
     ]
     before = {_key(write): write for write in plan.writes if write.verb != "create"}
     now = {_key(write): write for write in fresh.writes if write.verb != "create"}

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Protocol
 
-from tui.cluster.arming import Arming
 from tui.errors import BlockedError, CiltopError
 from tui.model.names import NodeUid
 from tui.model.operations import (
@@ -25,7 +23,7 @@ from tui.model.operations import (
     OperationState,
     PlannedWrite,
 )
-from tui.model.snapshot import ArmingChanged, AuditWritten, OperationChanged, Snapshot
+from tui.model.snapshot import ArmingChanged, AuditWritten, OperationChanged
 from tui.operations.announcing import Announcer
 from tui.operations.beginning import (
     make_record,
@@ -34,18 +32,19 @@ from tui.operations.beginning import (
     wanted_of,
     written,
 )
-from tui.operations.endpoints import Execs, count_unready
+from tui.operations.endpoints import count_unready
 from tui.operations.executor import Executor
 from tui.operations.guards import guards_of
 from tui.operations.health import Wanted
 from tui.operations.journal import Journal
 from tui.operations.lease import OperationLease
+from tui.operations.planning import ArmedGate, Ground, Planner, record_of
 from tui.operations.progress import ProgressBook, Scribe, Tell
 from tui.operations.recovery import finishing_intent, unfinished, wanted_by
 from tui.operations.timing import Clock, Timing
 from tui.operations.tools import Controls, Look, Revisit, Tools
 from tui.operations.undo import UndoError, UndoFolder, UndoRecord
-from tui.operations.writer import Reads, Writer, Writes
+from tui.operations.writer import Writer
 from tui.safety import clean
 
 LOG = logging.getLogger("tui.operations.operator")
@@ -57,29 +56,13 @@ JOURNAL_RECORDS = 20_000
 TICK_SECONDS = 1.0
 
 
-class Ground(Reads, Execs, Protocol):
-    """The part of a session that operations read with."""
-
-
-class Gate(Writes, Protocol):
-    """The gate with its switch."""
-
-    @property
-    def arming(self) -> Arming:
-        """Whether writes pass."""
-        ...
-
-
-Planner = Callable[[Intent, Snapshot, UndoFolder], Awaitable[OperationPlan]]
-
-
 class Operator:
     """Runs operations on one cluster; it belongs to its session's event loop."""
 
     def __init__(  # noqa: PLR0913 - everything it works with is given to it
         self,
         session: Ground,
-        gate: Gate,
+        gate: ArmedGate,
         look: Look,
         tell: Tell,
         *,
@@ -129,7 +112,7 @@ class Operator:
         Raises:
             CiltopError: there is no such node or operation, or the cluster can't be asked.
         """
-        plan = await self._planner(intent, self._look(), self._folder)
+        plan = await self._planner(intent, self._look())
         own = await self._own_guards(plan)
         blocked = [guard for guard in own if guard.kind is GuardKind.BLOCKED]
         others = [guard for guard in own if guard.kind is not GuardKind.BLOCKED]
@@ -159,7 +142,7 @@ class Operator:
         record = self._folder.read(operation_id)
         scribe = Scribe(self._journal, self._tell, record.plan)
         await scribe.record(AuditEvent.ENDED, "left as it is")
-        await self._tell_unfinished(record)
+        await self._tell_settled(operation_id, "left as it is")
 
     async def start(self, plan: OperationPlan, typed: str) -> None:
         """Begin a confirmed plan; returns once it has begun, its progress is told as facts.
@@ -297,20 +280,19 @@ class Operator:
     ) -> None:
         if record.can_undo:
             await tools.book.change(undo_id=record.id)
-        text = tools.book.progress.text
+        said = tools.book.progress.text
         if state is OperationState.ABORTED:
-            await tools.scribe.record(AuditEvent.ABORTED, text)
-        await tools.scribe.record(AuditEvent.ENDED, text, result=state.value)
+            await tools.scribe.record(AuditEvent.ABORTED, said)
+        await tools.scribe.record(AuditEvent.ENDED, said, result=state.value)
         if state is not OperationState.DONE:
             return
-        earlier = self._finishes.pop(plan.id, None)
-        if earlier is None and plan.intent.kind is OperationKind.UNDO:
-            earlier = self._folder.read(plan.intent.undo_id)
+        earlier = self._finishes.pop(plan.id, None) or record_of(plan.intent, self._folder)
         if earlier is not None:
             verb = "undone" if plan.intent.kind is OperationKind.UNDO else "finished"
             scribe = Scribe(self._journal, self._tell, earlier.plan)
-            await scribe.record(AuditEvent.ENDED, f"{verb} by operation {plan.id}")
-            await self._tell_unfinished(earlier)
+            text = f"{verb} by operation {plan.id}"
+            await scribe.record(AuditEvent.ENDED, text)
+            await self._tell_settled(earlier.id, text)
 
     async def _own_guards(self, plan: OperationPlan) -> list[Guard]:
         found = []
@@ -371,20 +353,24 @@ class Operator:
         )
 
     def _wanted(self, plan: OperationPlan) -> Mapping[NodeUid, Wanted]:
-        undone = None
-        if plan.intent.kind is OperationKind.UNDO:
-            undone = self._folder.read(plan.intent.undo_id)
+        undone = record_of(plan.intent, self._folder)
         finished = self._finishes.get(plan.id)
         extra = wanted_by(finished) if finished is not None else {}
         return wanted_of(plan, undone, extra)
 
-    async def _tell_unfinished(self, ended: UndoRecord | None = None) -> None:
+    async def _tell_unfinished(self) -> None:
         context = self._look().cluster.context
-        found = unfinished(self._folder, self._journal.tail(JOURNAL_RECORDS), context)
-        for progress in found:
+        for progress in unfinished(self._folder, self._journal.tail(JOURNAL_RECORDS), context):
             await self._tell(OperationChanged(progress))
-        if ended is not None:
-            LOG.info("operation %s is settled", ended.id)
+
+    async def _tell_settled(self, operation_id: str, text: str) -> None:
+        """Tell that an earlier operation needs nothing more."""
+        for one in self._look().operations:
+            if one.plan.id == operation_id:
+                is_left = one.state is OperationState.UNFINISHED
+                state = OperationState.ABORTED if is_left else one.state
+                changed = replace(one, state=state, text=clean(text), undo_id="")
+                await self._tell(OperationChanged(changed))
 
     async def _tell_arming(self) -> None:
         state = self._gate.arming.state

@@ -5,6 +5,7 @@ A failure never empties what was known: the last good value stays and grows old.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,8 +14,11 @@ from tui.model.cluster import ClusterFacts
 from tui.model.logs import LogBatch
 from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeUid
+from tui.model.operations import ArmingState, AuditRecord, OperationProgress
 from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import (
+    ArmingChanged,
+    AuditWritten,
     ClusterSeen,
     Fact,
     Gap,
@@ -25,6 +29,7 @@ from tui.model.snapshot import (
     NodeGone,
     NodeReport,
     NodeSeen,
+    OperationChanged,
     Snapshot,
     SourceHealth,
     SourceState,
@@ -39,6 +44,9 @@ T = TypeVar("T")
 DETAILED_NODES = 200
 """Up to this many nodes every map carries its history; beyond it, the fullest map of each node
 does, and all maps of the nodes somebody looks at."""
+
+MOST_AUDIT_RECORDS = 1_000
+"""The latest; the whole story is in the audit file."""
 
 AGENT_RESTARTED = CleanText("the agent was restarted; not read again yet")
 NODE_REBOOTED = CleanText("the node was rebooted; not read again yet")
@@ -57,6 +65,9 @@ class Store:
         self._gaps: dict[str, Gap] = {}
         self._cluster = ClusterFacts()
         self._health = SourceHealth()
+        self._operations: dict[str, OperationProgress] = {}
+        self._audit: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
+        self._arming = ArmingState()
         self._detailed: frozenset[NodeUid] = frozenset()
         self._sequence = 1
         self._is_complete = False
@@ -93,6 +104,8 @@ class Store:
                 self._apply_gap(fact)
             case HealthChanged():
                 self._apply_health(fact.health)
+            case OperationChanged() | AuditWritten() | ArmingChanged():
+                self._apply_operation(fact)
 
     def focus(self, nodes: frozenset[NodeUid]) -> None:
         """Carry the history of every map of these nodes, however many nodes there are."""
@@ -162,11 +175,23 @@ class Store:
             verdicts=self._judge.verdicts,
             next_starts=self._judge.next_starts,
             finding_changes=self._judge.changes,
+            operations=tuple(self._operations.values()),
+            audit=tuple(self._audit),
+            arming=self._arming,
             unjudged_nodes=self._judge.pending_nodes,
         )
         self._nodes_changed = False
         self._published_changes = self._changes
         return self._published
+
+    def _apply_operation(self, fact: OperationChanged | AuditWritten | ArmingChanged) -> None:
+        match fact:
+            case OperationChanged():
+                self._operations[fact.progress.plan.id] = fact.progress
+            case AuditWritten():
+                self._audit.append(fact.record)
+            case ArmingChanged():
+                self._arming = fact.arming
 
     def _put(self, uid: NodeUid, facts: NodeFacts) -> None:
         self._nodes[uid] = facts
