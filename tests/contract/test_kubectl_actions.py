@@ -96,6 +96,18 @@ async def test_an_agent_that_crashes_says_so_to_kubectl(tmp_path: Path) -> None:
         assert "level=fatal" in log
 
 
+async def test_a_pod_of_a_lost_node_stays_until_it_is_forced(tmp_path: Path) -> None:
+    fleet = Fleet(SCENARIOS["mixed"])
+    async with running_kubectl(tmp_path, fleet) as kubectl:
+        node = next(found for found in fleet.nodes if found.quirk(QuirkKind.NODE_NOT_READY))
+        old = node.pod_name
+        await kubectl.ok("delete", "pod", old, "--wait=false")
+        late = await kubectl("wait", "--for=delete", f"pod/{old}", "--timeout=2s")
+        assert "timed out" in late.err
+        await kubectl.ok("delete", "pod", old, "--force")
+        await wait_until(lambda: node.pod_name != old)
+
+
 async def test_quirks_are_set_from_another_process() -> None:
     fleet = Fleet(SCENARIOS["healthy"])
     node = fleet.nodes[0]

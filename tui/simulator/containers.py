@@ -62,13 +62,18 @@ def check_kubelet(store: ObjectStore, pod: KubeObject) -> str:
     node = store.get("nodes", None, node_name)
     if node is None:
         raise ApiFailure(404, f'nodes "{node_name}" not found')
-    status = node.get("status") or {}
-    conditions = {item["type"]: item["status"] for item in status.get("conditions") or []}
-    if conditions.get("Ready") == "Unknown":
+    if is_lost(node):
+        status = node.get("status") or {}
         addresses = {item["type"]: item["address"] for item in status.get("addresses") or []}
         address = f"{addresses.get('InternalIP', node_name)}:{_KUBELET_PORT}"
         raise internal_error(f"error dialing backend: dial tcp {address}: i/o timeout")
     return node_name
+
+
+def is_lost(node: KubeObject) -> bool:
+    """Return whether the node's kubelet no longer reports."""
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(item["type"] == "Ready" and item["status"] == "Unknown" for item in conditions)
 
 
 def check_running(pod: KubeObject, container: str) -> None:

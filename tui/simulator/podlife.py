@@ -7,11 +7,13 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tui.simulator.containers import is_lost
 from tui.simulator.eventlog import record_event
 from tui.simulator.fleetlike import FleetLike
 from tui.simulator.objects import KubeObject, ObjectStore, timestamp
 
 DEFAULT_GRACE_SECONDS = 30.0
+LOST_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class PodLife:
         if grace <= 0:
             self._remove(ending)
             return ending
-        record_event(self._store, pod, "kubelet", "Killing", "Stopping container")
+        if not self._is_lost(pod):
+            record_event(self._store, pod, "kubelet", "Killing", "Stopping container")
         stored = self._store.apply("pods", ending)
         self._after(min(grace, self._timing.terminate_seconds), lambda: self._remove(stored))
         return stored
@@ -85,9 +88,17 @@ class PodLife:
         present = self._store.get("pods", metadata.get("namespace"), metadata["name"])
         if present is None or present["metadata"]["uid"] != metadata["uid"]:
             return
+        if metadata["deletionGracePeriodSeconds"] and self._is_lost(pod):
+            # Nobody ends its containers: it stays Terminating until the kubelet is back.
+            self._after(LOST_RETRY_SECONDS, lambda: self._remove(pod))
+            return
         self._store.delete("pods", metadata.get("namespace"), metadata["name"])
         if self._owner(pod) is not None:
             self._after(self._timing.create_seconds, lambda: self._create(pod))
+
+    def _is_lost(self, pod: KubeObject) -> bool:
+        node = self._store.get("nodes", None, (pod.get("spec") or {}).get("nodeName") or "")
+        return node is not None and is_lost(node)
 
     def _owner(self, pod: KubeObject) -> KubeObject | None:
         """Return the DaemonSet that brings the pod back, while it and the node are there."""
