@@ -142,13 +142,19 @@ def turns_on(situation: Situation, facts: NodeFacts) -> bool:
     return (situation.planned(facts).value(HOSTNS_ONLY) or "").strip().lower() in _TRUE
 
 
+def was_on(situation: Situation, view: NodeView) -> bool:
+    """Tell whether hostns-only runs now, or may, where it is turned off."""
+    runs = view.flag(HOSTNS_ONLY)
+    return bool(runs) or (runs is None and situation.values.get(HOSTNS_ONLY) != "true")
+
+
 def _flip(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
     view, uid = situation.now(facts), facts.node.uid
     if turns_on(situation, facts):
         yield from _needs(view)
         yield from _headroom(view)
         yield noted("pinned-sockets", f"{view.name}: {pinned(view)}", uid)
-    elif view.flag(HOSTNS_ONLY) is not False:
+    elif was_on(situation, view):
         text = (
             f"{view.name}: connections that pods opened to Services meanwhile can break: the"
             " translation they rely on is no longer compiled in"

@@ -6,6 +6,7 @@ the one after those writes. That a session is not armed is no guard rail; the ga
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tui.model.names import NodeName, NodeUid
@@ -99,15 +100,26 @@ def _nodes(situation: Situation) -> Iterator[Guard]:
         yield from _target(facts, situation.snapshot.taken_at)
 
 
-def _target(facts: NodeFacts, now: float) -> Iterator[Guard]:
+def why_not_restarted(facts: NodeFacts) -> Guard | None:
+    """Return what makes it impossible to restart a node's agent, or None."""
     name, uid, agent = facts.node.name, facts.node.uid, facts.agent
     if agent is None or agent.phase is AgentPhase.MISSING or not agent.uid:
-        yield blocked("no-agent", f"{name}: no agent pod is there to restart", uid)
-    elif agent.phase is AgentPhase.TERMINATING:
-        yield blocked("agent-terminating", f"{name}: its agent pod is being deleted already", uid)
-    elif facts.node.is_ready is None or agent.phase is AgentPhase.UNREACHABLE:
+        return blocked("no-agent", f"{name}: no agent pod is there to restart", uid)
+    if agent.phase is AgentPhase.TERMINATING:
+        return blocked("agent-terminating", f"{name}: its agent pod is being deleted already", uid)
+    # An agent on a NotReady node counts as unreachable too, and may be what its node waits for.
+    is_lost = agent.phase is AgentPhase.UNREACHABLE and facts.node.is_ready is True
+    if facts.node.is_ready is None or is_lost:
         text = f"{name}: its kubelet does not answer: a deleted agent pod would not come back"
-        yield blocked("node-unreachable", text, uid)
+        return blocked("node-unreachable", text, uid)
+    return None
+
+
+def _target(facts: NodeFacts, now: float) -> Iterator[Guard]:
+    name, uid = facts.node.name, facts.node.uid
+    impossible = why_not_restarted(facts)
+    if impossible is not None:
+        yield impossible
     elif facts.node.is_ready is False:
         yield warned("node-not-ready", f"{name}: the node is NotReady", uid)
     if facts.swept_at is not None and now - facts.swept_at > STALE_SECONDS:
@@ -121,9 +133,7 @@ def _cluster(situation: Situation) -> Iterator[Guard]:
     if down:
         names = listed(_named(facts) for facts in down)
         text = f"agents already down elsewhere: {names}"
-        allowed = _allowed(situation)
-        if len(down) >= allowed:
-            text += f"; that alone is the DaemonSet's maxUnavailable ({allowed})"
+        text += _exhausted(situation, down)
         yield warned("agents-down", text)
     unready = [facts for facts in situation.others if facts.node.is_ready is not True]
     if unready:
@@ -147,9 +157,15 @@ def _named(facts: NodeFacts) -> str:
     return f"{facts.node.name} ({phase.value})"
 
 
-def _allowed(situation: Situation) -> int:
+def _exhausted(situation: Situation, down: Sequence[NodeFacts]) -> str:
+    """Tell where the agents that are down are as many as their DaemonSet may have away."""
+    away = Counter(str(one.name) for facts in down if (one := daemonset_on(situation.now(facts))))
     sets = [daemonset_on(situation.now(facts)) for facts in situation.targets]
-    return min((max_unavailable(one) for one in sets), default=1)
+    for daemonset in {str(one.name): one for one in sets if one is not None}.values():
+        if away[str(daemonset.name)] >= max_unavailable(daemonset):
+            allowed = max_unavailable(daemonset)
+            return f"; that alone is the maxUnavailable of {daemonset.name} ({allowed})"
+    return ""
 
 
 def _restart(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:

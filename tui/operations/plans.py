@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from tui.model.names import NodeName, NodeUid
 from tui.model.operations import (
     Guard,
+    GuardKind,
     Intent,
     OperationKind,
     OperationPlan,
@@ -21,7 +22,7 @@ from tui.operations import words
 from tui.operations.changes import HOSTNAME_LABEL, is_config_map
 from tui.operations.config_guards import no_effect
 from tui.operations.fresh import Fresh, read_fresh
-from tui.operations.guards import grouped, judged, ordered
+from tui.operations.guards import grouped, judged, ordered, why_not_restarted
 from tui.operations.ownership import owner_guards
 from tui.operations.reader import Reader
 from tui.operations.resizing import roomy, short_maps, size_guards, sizes_of
@@ -96,10 +97,12 @@ async def make_plan(
     draft = _draft(plan_id, intent, fresh, undo)
     situation = Situation(intent, draft.nodes, fresh.snapshot, draft.writes, draft.held)
     waves = _waves(situation)
-    writes = (*draft.writes, *_restarts(waves, fresh.snapshot))
+    is_empty = not draft.writes and any(one.kind is GuardKind.BLOCKED for one in draft.guards)
+    writes = draft.writes if is_empty else (*draft.writes, *_restarts(waves, fresh.snapshot))
     writes = await asked(writes, reader)
     guards = [*fresh.guards, *draft.guards, *judged(situation), *size_guards(situation)]
     guards += _owner_guards(draft.writes, fresh)
+    guards += _left_out(intent, fresh.snapshot)
     writes = await tried(writes, reader)
     guards += write_guards(writes)
     undo_text, can_undo = words.undo_words(situation, plan_id)
@@ -135,11 +138,26 @@ def _draft(plan_id: str, intent: Intent, fresh: Fresh, undo: UndoRecord | None) 
 
 
 def _chosen(intent: Intent, snapshot: Snapshot) -> tuple[NodeUid, ...]:
-    """Return the nodes of an intent; a cluster-wide one that names none means all with an agent."""
-    if intent.nodes or intent.scope is not Scope.CLUSTER:
+    """Return the nodes of an intent; a cluster-wide one that names none means all that can."""
+    if intent.nodes or not _is_for_all(intent):
         return tuple(dict.fromkeys(intent.nodes))
-    named = ((str(one.node.name), uid) for uid, one in snapshot.nodes.items() if one.agent)
-    return tuple(uid for _, uid in sorted(named))
+    can = [facts for facts in snapshot.nodes.values() if why_not_restarted(facts) is None]
+    return tuple(facts.node.uid for facts in sorted(can, key=lambda one: str(one.node.name)))
+
+
+def _is_for_all(intent: Intent) -> bool:
+    return intent.scope is Scope.CLUSTER and intent.kind is not OperationKind.UNDO
+
+
+def _left_out(intent: Intent, snapshot: Snapshot) -> tuple[Guard, ...]:
+    """Tell which nodes of a whole cluster are left alone because nothing can restart there."""
+    if intent.nodes or not _is_for_all(intent):
+        return ()
+    return tuple(
+        warned("left-out", f"{facts.node.name}: left out: {found.text.partition(': ')[2]}")
+        for facts in snapshot.nodes.values()
+        if (found := why_not_restarted(facts)) is not None
+    )
 
 
 def _hostns_only(plan_id: str, intent: Intent, fresh: Fresh) -> _Draft:
@@ -249,7 +267,7 @@ def _undo(intent: Intent, fresh: Fresh, undo: UndoRecord | None) -> _Draft:
         return _Draft((), found.writes, guards)
     situation = Situation(intent, known, fresh.snapshot, found.writes)
     nodes = restarts_for_undo(situation) if found.writes else ()
-    if not found.writes and not any(guard.kind == "blocked" for guard in guards):
+    if not found.writes and not any(guard.kind is GuardKind.BLOCKED for guard in guards):
         guards = (*guards, blocked("nothing-to-do", "everything was put back already"))
     return _Draft(nodes, found.writes, guards)
 

@@ -75,6 +75,8 @@ def _danger(fit: MapFit, usage: MapUsage | None) -> str:
     if usage is not None and usage.kind in (MapKind.LRU_HASH, MapKind.ARRAY):
         return ""
     if fit.entries is None:
+        if usage is not None and usage.kind is MapKind.LPM_TRIE:
+            return ""  # the kernel can't count a trie before 6.8: it would be blocked for ever
         return "nobody counted what it holds, and what is wanted is not known"
     return f"{fit.entries:,} in it" if fit.entries > fit.max_next else ""
 

@@ -18,7 +18,7 @@ from tui.model.names import NodeUid
 from tui.model.operations import OperationKind, PlannedWrite, Scope
 from tui.model.snapshot import NodeFacts
 from tui.operations import changes
-from tui.operations.config_guards import pinned, turns_on
+from tui.operations.config_guards import pinned, turns_on, was_on
 from tui.operations.diffs import yaml_of
 from tui.operations.resizing import balancing_maps
 from tui.operations.situation import (
@@ -173,7 +173,8 @@ def after_lines(situation: Situation) -> Iterator[CleanText]:
 
 def _traffic(situation: Situation, facts: NodeFacts) -> Iterator[CleanText]:
     if not turns_on(situation, facts):
-        yield CleanText("Pods' connections to Services are translated at the socket again.")
+        if was_on(situation, situation.now(facts)):
+            yield CleanText("Pods' connections to Services are translated at the socket again.")
         return
     yield CleanText(
         "Pods' packets to a Service keep its address until they leave the pod and are translated"
