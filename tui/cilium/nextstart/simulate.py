@@ -11,7 +11,7 @@ from tui.cilium.nextstart.blockers import blockers
 from tui.cilium.nextstart.compare import Running, pending_keys
 from tui.cilium.nextstart.images import Images, daemonset_of, images_of
 from tui.cilium.nextstart.layers import Planned, plan
-from tui.cilium.nextstart.sizes import SIZE_OPTIONS, Sized, Sizing, is_dynamic, whole_number
+from tui.cilium.nextstart.sizes import LB_ALL, SIZE_OPTIONS, Sized, Sizing, is_dynamic, whole_number
 from tui.model.agent import EffectiveConfig
 from tui.model.cluster import ClusterFacts
 from tui.model.maps import MapUsage
@@ -65,7 +65,7 @@ def next_start(
     stops = dict.fromkeys(blockers(planned, sizing, images, node, cluster))
     is_running = agent is not None and agent.phase is AgentPhase.RUNNING
     if found is not None and is_running and not (images.next or pending or fits):
-        stops = dict.fromkeys(one for one in stops if _is_unproved(one, found))
+        stops = dict.fromkeys(one for one in stops if _is_unproved(one, found, planned))
     return NextStart(
         pending=tuple(sorted(pending, key=lambda one: one.key)),
         maps=fits,
@@ -99,13 +99,22 @@ def _open_questions(planned: Planned, images: Images) -> Iterator[CleanText]:
         )
 
 
-def _is_unproved(blocker: str, running: Running) -> bool:
+def _is_unproved(blocker: str, running: Running, planned: Planned) -> bool:
     """Whether the agent that runs does not prove a blocker wrong.
 
     Where nothing else would be read than what runs, it has started with it; but an option that the
-    release does not print may be new.
+    release does not print may be new, and a size that no map can have is not among what waits.
     """
-    return any(running.find(option) is None for option in _ASSIGNED.findall(blocker))
+    return any(
+        running.find(option) is None or _is_no_size(option, planned)
+        for option in _ASSIGNED.findall(blocker)
+    )
+
+
+def _is_no_size(option: str, planned: Planned) -> bool:
+    """Whether a size is one that every release refuses, so that nobody can run with it."""
+    number = whole_number(planned.value(option)) if option in SIZE_OPTIONS else 1
+    return number is None or number < 0 or (option == LB_ALL and number == 0)
 
 
 def running_sizing(running: EffectiveConfig) -> Sizing:
