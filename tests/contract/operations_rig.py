@@ -57,6 +57,7 @@ class Rig:
     """The operator, what is read of the cluster, and the cluster."""
 
     live: LiveRig
+    fleet: Fleet
     operator: Operator
     session: Session
     state: Path
@@ -166,14 +167,14 @@ async def operating(
         stack.push_async_callback(operator.close)
         await live.until(lambda: live.snapshot.is_complete and bool(live.nodes), "the lists")
         await live.until(lambda: _is_read(live.snapshot), "all nodes")
-        yield Rig(live, operator, opened, tmp_path / "state", facts)
+        yield Rig(live, fleet, operator, opened, tmp_path / "state", facts)
 
 
 def _is_read(snapshot: Snapshot) -> bool:
     return all(
         facts.config.is_known and facts.services.is_known and facts.metrics.value is not None
         for facts in snapshot.nodes.values()
-        if facts.agent is not None and facts.agent.is_ready
+        if facts.agent is not None and facts.agent.is_ready and not facts.sweep_error
     )
 
 

@@ -94,12 +94,16 @@ class Operator:
 
     async def run(self) -> None:
         """Tell what was left behind, then tell for ever when the session disarms itself."""
-        for record in self._journal.tail(TAIL_RECORDS):
-            await self._tell(AuditWritten(record))
-        await self._tell_unfinished()
+        await self.recover()
         while True:
             await self._tell_arming()
             await self._clock.sleep(TICK_SECONDS)
+
+    async def recover(self) -> None:
+        """Tell the end of the audit file, and what an earlier ciltop left half done."""
+        for record in self._journal.tail(TAIL_RECORDS):
+            await self._tell(AuditWritten(record))
+        await self._tell_unfinished()
 
     @property
     def is_running(self) -> bool:
