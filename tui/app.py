@@ -55,7 +55,9 @@ class CiltopApp(App[None]):
     """The dashboard."""
 
     TITLE = "ciltop"
-    CSS_PATH: ClassVar[list[str | PurePath]] = [str(resources.files("styles") / "screens.tcss")]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        str(resources.files("styles") / name) for name in ("screens.tcss", "actions.tcss")
+    ]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette_commands}
     BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.EVERYWHERE)
     NOTIFICATION_TIMEOUT = 3.0
@@ -143,6 +145,35 @@ class CiltopApp(App[None]):
     def action_help(self) -> None:
         """Show all keys and commands."""
         self.dashboard.show_help()
+
+    def action_actions(self) -> None:
+        """Choose an action for the node under the cursor or the marked ones."""
+        self.dashboard.acting.open_menu()
+
+    def action_operation(self) -> None:
+        """Show the running operation, or the newest one."""
+        self.dashboard.acting.open_operation()
+
+    def action_audit(self) -> None:
+        """Show what was armed, written and verified."""
+        self.dashboard.acting.open_audit()
+
+    def action_arm(self) -> None:
+        """Ask for the context's name, so that this session may write."""
+        self.dashboard.arm()
+
+    def action_disarm(self) -> None:
+        """Let this session write no more."""
+        self.dashboard.acting.disarm()
+
+    def action_flip_cluster(self, is_on: bool) -> None:
+        """Preview the flip of every node."""
+        self.dashboard.acting.flip_cluster(is_on)
+
+    async def action_quit(self) -> None:
+        """Leave; ask first where an operation runs."""
+        if self._dashboard is None or self._dashboard.acting.may_leave():
+            self.exit()
 
     async def action_back(self) -> None:
         """Leave what is open on the screen, else the screen."""

@@ -3,6 +3,8 @@
 A key that does nothing yet is not in it.
 """
 
+# sizes: a table of data
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ class Scope(StrEnum):
     LOG = "log"
     FINDINGS = "findings"
     BY_NODE = "findings and time line"
+    OPERATION = "operation"
+    ACTED = "operation and audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,55 @@ KEYS: tuple[KeyEntry, ...] = (
         moves_focus=True,
     ),
     KeyEntry(
+        "actions",
+        ("a",),
+        "a",
+        "actions",
+        "Choose an action for the node under the cursor or the marked ones; a preview comes first.",
+        Scope.EVERYWHERE,
+        is_in_footer=True,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "operation",
+        ("O",),
+        "O",
+        "operation",
+        "Show the running operation, or the newest one, node by node.",
+        Scope.EVERYWHERE,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "hold",
+        ("H",),
+        "H",
+        "hold",
+        "Operation: begin nothing more, or go on after a question.",
+        Scope.OPERATION,
+        is_in_footer=True,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "abort",
+        ("X",),
+        "X",
+        "abort",
+        "Operation: end it after a question; what was written stays.",
+        Scope.OPERATION,
+        is_in_footer=True,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "undo",
+        ("u",),
+        "u",
+        "undo",
+        "Preview what puts back what the operation changed.",
+        Scope.ACTED,
+        is_in_footer=True,
+        moves_focus=True,
+    ),
+    KeyEntry(
         "faults-only",
         ("exclamation_mark",),
         "!",
@@ -363,6 +416,34 @@ KEYS: tuple[KeyEntry, ...] = (
     KeyEntry("help", ("question_mark",), "?", "help", "Show all keys.", Scope.EVERYWHERE, True, 0),
     KeyEntry("quit", ("q",), "q", "quit", "Leave ciltop.", Scope.EVERYWHERE),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PaletteEntry:
+    """An action that has no key: it is found in the palette only."""
+
+    label: str
+    description: str
+    target: str
+    """As `App.run_action` takes it."""
+
+
+PALETTE_ONLY: tuple[PaletteEntry, ...] = (
+    PaletteEntry("arm", "Let this session write, once the context's name is typed.", "app.arm"),
+    PaletteEntry("disarm", "Let this session write no more.", "app.disarm"),
+    PaletteEntry("audit", "Show what was armed, written and verified.", "app.audit"),
+    PaletteEntry(
+        "hostns-only on, whole cluster",
+        "Preview bpf-lb-sock-hostns-only=true in the ConfigMap and the restart of every agent.",
+        "app.flip_cluster(True)",
+    ),
+    PaletteEntry(
+        "hostns-only off, whole cluster",
+        "Preview bpf-lb-sock-hostns-only=false in the ConfigMap and the restart of every agent.",
+        "app.flip_cluster(False)",
+    ),
+)
+"""A flip of the whole cluster is never one key away."""
 
 FOCUS_MOVERS = frozenset(entry.action.partition("(")[0] for entry in KEYS if entry.moves_focus)
 """Actions that are done before the next key is looked at."""

@@ -24,7 +24,7 @@ _MAX_ANSWER_LINES = 3
 _MAX_CANDIDATE_LINES = 2
 _MORE_CELLS = 24
 """Cells kept free for the number of names not shown, and for lines that end early."""
-_NO_CONTROLS = r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
+NO_CONTROLS = r"[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
 """What may be typed or pasted: a pasted escape must not reach the terminal."""
 
 Completer = Callable[[str], Sequence[str]]
@@ -107,7 +107,7 @@ class CommandLine(Vertical):
         yield Static(id="answer")
         with Horizontal():
             yield Static(id="prefix")
-            yield Input(id="input", restrict=_NO_CONTROLS, compact=True, select_on_focus=False)
+            yield Input(id="input", restrict=NO_CONTROLS, compact=True, select_on_focus=False)
             yield Static(id="hint")
 
     @property

@@ -28,6 +28,10 @@ class Tone(StrEnum):
     LATENT = "latent"
     UNKNOWN = "unknown"
     STALE = "stale"
+    ADDED = "added"
+    """A line that a change brings."""
+    REMOVED = "removed"
+    """A line that a change takes away."""
     BADGE = "badge"
     """A word set off from the line, such as READ-ONLY."""
     ALERT = "alert"
@@ -74,6 +78,8 @@ TONE_CSS = """
     .tone--latent { color: $text-secondary; }
     .tone--unknown { color: $foreground-muted; }
     .tone--stale { color: $foreground-muted; text-style: italic; }
+    .tone--added { color: $text-success; }
+    .tone--removed { color: $text-error; }
     .tone--badge { color: $foreground; background: $primary-muted; text-style: bold; }
     .tone--alert { color: $text; background: $error; text-style: bold; }
     .tone--context-1 { color: #ffffff; background: #1d4ed8; text-style: bold; }

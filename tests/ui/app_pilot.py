@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 from textual.app import App
@@ -10,11 +11,72 @@ from textual.pilot import Pilot
 
 from tests.ui import app_samples as samples
 from tui.app import CiltopApp
+from tui.errors import CiltopError
 from tui.model.names import NodeUid
+from tui.model.operations import ArmingMode, ArmingState, Intent, OperationPlan
 from tui.model.snapshot import Snapshot
 from tui.screens.pictures import capture
 from tui.screens.settings import AppSettings
 from tui.store.mailbox import Mailbox
+
+
+class HandActs:
+    """Remember what the screens asked to be done; a test gives the answers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.plans: list[Future[OperationPlan]] = []
+        self.begun: list[Future[None]] = []
+        self.ready_plan: OperationPlan | None = None
+        """Answered at once where it is set."""
+        self.context = "prod-eu-1"
+
+    def plan(self, intent: Intent) -> Future[OperationPlan]:
+        self.calls.append(("plan", intent))
+        self.plans.append(Future())
+        if self.ready_plan is not None:
+            self.plans[-1].set_result(self.ready_plan)
+        return self.plans[-1]
+
+    def plan_finish(self, operation_id: str) -> Future[OperationPlan]:
+        self.calls.append(("plan_finish", operation_id))
+        self.plans.append(Future())
+        return self.plans[-1]
+
+    def dismiss(self, operation_id: str) -> Future[None]:
+        self.calls.append(("dismiss", operation_id))
+        return Future()
+
+    def begin(self, plan: OperationPlan, typed: str) -> Future[None]:
+        self.calls.append(("begin", plan, typed))
+        self.begun.append(Future())
+        return self.begun[-1]
+
+    def pause(self) -> None:
+        self.calls.append(("pause",))
+
+    def resume(self) -> None:
+        self.calls.append(("resume",))
+
+    def abort(self) -> None:
+        self.calls.append(("abort",))
+
+    def arm(self, typed: str) -> Future[ArmingState]:
+        self.calls.append(("arm", typed))
+        answer: Future[ArmingState] = Future()
+        if typed == self.context:
+            answer.set_result(ArmingState(ArmingMode.ARMED))
+        else:
+            answer.set_exception(CiltopError(f"{typed} is not the context's name"))
+        return answer
+
+    def disarm(self) -> None:
+        self.calls.append(("disarm",))
+
+    @property
+    def writes(self) -> list[tuple[object, ...]]:
+        """What could lead to a write."""
+        return [call for call in self.calls if call[0] in ("begin", "resume")]
 
 
 class HandControls:
@@ -22,6 +84,7 @@ class HandControls:
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
+        self.acts = HandActs()
 
     def start(self) -> None:
         self.calls.append(("start",))
@@ -49,12 +112,13 @@ class HandApp(CiltopApp):
         screenshots: Path = Path("screenshots"),
         is_ascii: bool = False,
         state: Path | None = None,
+        is_read_only: bool = True,
     ) -> None:
         self.box = Mailbox()
         self.hands = HandControls()
         self.now = samples.NOW if snapshot is None else snapshot.taken_at
         settings = AppSettings(
-            is_read_only=True,
+            is_read_only=is_read_only,
             screenshots=screenshots,
             theme=theme,
             is_ascii=is_ascii,
@@ -63,6 +127,11 @@ class HandApp(CiltopApp):
         super().__init__(lambda: (self.box, self.hands), settings, lambda: self.now)
         if snapshot is not None:
             self.box.put(snapshot)
+
+    @property
+    def acts(self) -> HandActs:
+        """What was asked to be done."""
+        return self.hands.acts
 
     def show(self, snapshot: Snapshot) -> None:
         """Put a snapshot into the mailbox and let the app take it."""

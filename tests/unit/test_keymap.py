@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections import Counter
 
 from tui.app import CiltopApp
-from tui.keymap import KEYS, Scope, bound, key_table_markdown
+from tui.keymap import KEYS, PALETTE_ONLY, Scope, bound, key_table_markdown
+from tui.screens.acting.audit_screen import AuditScreen
+from tui.screens.acting.operation_screen import OperationScreen
 from tui.screens.detail_screen import DetailScreen
+from tui.screens.findings_screen import FindingsScreen
 from tui.screens.help_lines import help_detail
 from tui.screens.home import HomeScreen
 from tui.screens.live_screen import footer_items
 from tui.screens.service_screen import ServiceScreen
+from tui.screens.timeline_screen import TimelineScreen
+
+_OWNERS: dict[Scope, tuple[type[object], ...]] = {
+    Scope.EVERYWHERE: (CiltopApp,),
+    Scope.BY_NODE: (FindingsScreen, TimelineScreen),
+    Scope.OPERATION: (OperationScreen,),
+    Scope.ACTED: (OperationScreen, AuditScreen),
+}
 
 
 def test_ids_and_keys_are_unique_where_they_work_together() -> None:
@@ -21,7 +32,7 @@ def test_ids_and_keys_are_unique_where_they_work_together() -> None:
 def test_every_key_has_an_action_where_it_works() -> None:
     for entry in bound(*Scope):
         name = f"action_{entry.action.partition('(')[0]}"
-        owners = (CiltopApp,) if entry.scope is Scope.EVERYWHERE else (HomeScreen,)
+        owners = _OWNERS.get(entry.scope, (HomeScreen,))
         assert all(hasattr(owner, name) for owner in owners), entry.id
 
 
@@ -30,6 +41,13 @@ def test_keys_of_tables_work_on_every_screen() -> None:
         for screen in (HomeScreen, ServiceScreen, DetailScreen):
             name = entry.action.partition("(")[0]
             assert hasattr(screen, f"action_{name}"), (entry.id, screen)
+
+
+def test_what_the_palette_alone_has_can_be_run() -> None:
+    for entry in PALETTE_ONLY:
+        name = entry.target.partition(".")[2].partition("(")[0]
+        assert hasattr(CiltopApp, f"action_{name}"), entry.label
+        assert entry.description.endswith(".")
 
 
 def test_every_entry_has_words() -> None:

@@ -20,6 +20,7 @@ from tui.screens.board import Board
 from tui.screens.fault_rows import fault_rows, keyed_faults
 from tui.screens.feature_rows import feature_rows
 from tui.screens.fleet import NodeSummary, summarise_node
+from tui.screens.header_badges import session_badges
 from tui.screens.header_view import header_view
 from tui.screens.log_rows import LogRows
 from tui.screens.map_rows import MapRows, MapSort, map_row
@@ -315,7 +316,8 @@ def test_notes_of_the_log() -> None:
 def test_header_says_context_counts_freshness_and_pause() -> None:
     board = Board(lambda: NOW)
     board.take(samples.incident())
-    view = header_view(board.snapshot, board.summary, NOW, is_read_only=True, paused_at=NOW - 60)
+    badges = session_badges(board.newest, NOW, is_read_only=True)
+    view = header_view(board.snapshot, board.summary, NOW, badges=badges, paused_at=NOW - 60)
     text = " ".join("".join(span.text for span in item.spans) for item in view.items)
     for words in (
         "prod-eu-1",

@@ -63,6 +63,11 @@ class Board:
         return self._clock() if self.paused_at is None else self.paused_at
 
     @property
+    def newest(self) -> Snapshot:
+        """The newest snapshot, paused or not: arming and operations are never shown frozen."""
+        return self._waiting or self.snapshot
+
+    @property
     def summary(self) -> FleetSummary:
         """The cluster's summary."""
         return self._fleet.summary

@@ -27,6 +27,23 @@ COMMANDS: tuple[Command, ...] = (
     Command("timeline", "FILTER", "Show what changed when.", ("tl",), is_argument_needed=False),
     Command("mute", "REASON", "Mute the finding under the cursor; m shows it again."),
     Command("count", "MAP", "Count a map of the chosen node in the kernel now."),
+    Command(
+        "arm",
+        "CONTEXT",
+        "Let this session write; asks for the context's name.",
+        is_argument_needed=False,
+    ),
+    Command("disarm", "", "Let this session write no more."),
+    Command(
+        "op",
+        "ID",
+        "Show the running or newest operation, or this one.",
+        ("operation",),
+        is_argument_needed=False,
+    ),
+    Command(
+        "audit", "FILTER", "Show what was armed, written and verified.", is_argument_needed=False
+    ),
     Command("gaps", "", "Show what could not be read, and why."),
     Command("theme", "NAME", "Use another theme."),
     Command("help", "", "Show all keys and commands.", ("h",)),

@@ -12,8 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.checks.timeline import timeline
+from tui.keymap import FOCUS_MOVERS
 from tui.model.findings import ProofKind
 from tui.screens import wording
+from tui.screens.acting.desk import ActionDesk
 from tui.screens.board import Board, Controls, SnapshotBox
 from tui.screens.commands import Completions, ParsedCommand
 from tui.screens.completions import column_names, map_names, node_names, service_names
@@ -66,18 +68,27 @@ class Dashboard:
         board = Board(clock, mutes)
         self._news = FindingNews()
         self._findings: FindingsScreen | None = None
+        self.acting = ActionDesk(app, getattr(controls, "acts", None), self)
         completions = Completions(
             {
                 "svc": partial(service_names, board),
                 "node": partial(node_names, board),
                 "count": lambda: map_names(self.home.chosen),
+                "op": self.acting.operation_ids,
                 "sort": lambda: column_names(app.screen),
                 "theme": lambda: sorted(app.available_themes),
             }
         )
         self.desk = Desk(
-            board, controls, settings, self.run_typed_command, completions.complete, self.follow
+            board,
+            controls,
+            settings,
+            self.run_typed_command,
+            completions.complete,
+            self.follow,
+            self.acting,
         )
+        self.acting.desk = self.desk
         self.home = HomeScreen(self.desk)
         if mutes.problem:
             self.say(mutes.problem, "warning")
@@ -85,14 +96,18 @@ class Dashboard:
     def take_snapshot(self) -> None:
         """Show the newest snapshot, if there is one not shown yet."""
         snapshot = self._mailbox.take()
-        if snapshot is not None and self.desk.board.take(snapshot):
+        if snapshot is None:
+            return
+        if self.desk.board.take(snapshot):
             self._redraw()
             for text, is_bad in self._news.take(snapshot, self.desk.board.findings.muted):
                 self.say(text, "error" if is_bad else "information")
+        self.acting.take(snapshot)
 
     def tick(self) -> None:
         """Let the clock and the ages go on."""
         self._ticks += 1
+        self.acting.redraw_dialog()
         screen = self._shown_screen
         if screen is None:
             return
@@ -108,8 +123,9 @@ class Dashboard:
 
     @property
     def _shown_screen(self) -> LiveScreen | None:
-        """The screen on top, where it is one of ours; none is left while the app closes."""
-        top = next(reversed(self._app.screen_stack), None)
+        """The screen on top, dialogs over it aside; none is left while the app closes."""
+        shown = (each for each in reversed(self._app.screen_stack) if not each.is_modal)
+        top = next(shown, None)
         return top if isinstance(top, LiveScreen) else None
 
     # Commands
@@ -124,6 +140,10 @@ class Dashboard:
             "findings": self._open_findings,
             "timeline": self._open_timeline,
             "mute": self._mute,
+            "arm": self.acting.arm,
+            "disarm": self._disarm,
+            "op": self.acting.open_operation,
+            "audit": self.acting.open_audit,
             "help": self._open_help,
             "quit": self._quit,
         }
@@ -250,8 +270,13 @@ class Dashboard:
         self._app.push_screen(DetailScreen(self.desk, lambda board: help_detail()))
         return ""
 
+    def _disarm(self, _: str) -> str:
+        self.acting.disarm()
+        return ""
+
     def _quit(self, _: str) -> str:
-        self._app.exit()
+        if self.acting.may_leave():
+            self._app.exit()
         return ""
 
     # Keys
@@ -259,7 +284,16 @@ class Dashboard:
     def allows(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the keys to the command line while it is open."""
         screen = self._app.screen
-        return not isinstance(screen, LiveScreen) or screen.check_action(action, parameters)
+        if isinstance(screen, LiveScreen):
+            return screen.check_action(action, parameters)
+        # Keys that move the focus come first: they must not reach past a dialog or the palette.
+        return not (screen.is_modal and action in FOCUS_MOVERS)
+
+    def arm(self) -> None:
+        """Ask for the context's name; say so where this session can't be armed."""
+        refusal = self.acting.arm()
+        if refusal:
+            self.say(refusal, "warning")
 
     def open_command_line(self) -> None:
         """Type a command."""

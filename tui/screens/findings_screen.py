@@ -16,6 +16,7 @@ from tui.model.findings import Finding, FindingSeverity
 from tui.model.names import NodeUid
 from tui.report.finding_markdown import finding_markdown
 from tui.screens import wording
+from tui.screens.acting.targets import Targets, marked_targets, targets_of
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
 from tui.screens.detail_screen import DetailPanel, DetailSource
@@ -172,6 +173,14 @@ class FindingsScreen(LiveScreen):
         """The node under the cursor, where nodes are listed."""
         is_node = self._list is self._by_node and self._key is not None
         return self.board.node(NodeUid(self._key or "")) if is_node else None
+
+    @property
+    def targets(self) -> Targets:
+        """The marked nodes, the node under the cursor, or the nodes that the finding is about."""
+        if self._list is self._by_node:
+            return marked_targets(self.board, self._by_node.grid, self.chosen)
+        finding = self.board.findings.get(self._key or "")
+        return targets_of(self.board, () if finding is None else finding.nodes)
 
     @property
     def finding_key(self) -> str | None:

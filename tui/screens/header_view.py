@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tui.model.snapshot import Snapshot, SourceHealth, SourceState
 from tui.screens import wording
 from tui.screens.decisive import decisive_parts, decisive_text
@@ -29,8 +31,8 @@ def header_view(
     fleet: FleetSummary,
     now: float,
     *,
-    is_read_only: bool,
-    paused_at: float | None,
+    badges: Sequence[HeaderItem] = (),
+    paused_at: float | None = None,
     columns: int = 200,
 ) -> HeaderView:
     """Return what the header shows.
@@ -39,12 +41,12 @@ def header_view(
         snapshot: What is shown, which is an old one while paused.
         fleet: Its summary.
         now: The moment of drawing.
-        is_read_only: Whether the READ-ONLY badge stands.
+        badges: Whether this session may write, and what runs.
         paused_at: When the view was frozen; None while it is live.
         columns: How wide the terminal is; the headline keeps what is decisive.
     """
     return HeaderView(
-        tuple(_items(snapshot, fleet, now, is_read_only, paused_at, columns)),
+        tuple(_items(snapshot, fleet, now, badges, paused_at, columns)),
         f"{wording.utc_clock(now)} UTC",
         wording.utc_clock(now),
         headline(snapshot, fleet, now, columns),
@@ -55,7 +57,7 @@ def _items(
     snapshot: Snapshot,
     fleet: FleetSummary,
     now: float,
-    is_read_only: bool,
+    badges: Sequence[HeaderItem],
     paused_at: float | None,
     columns: int,
 ) -> list[HeaderItem]:
@@ -69,8 +71,7 @@ def _items(
         since = wording.age(now - paused_at)
         words = f" {symbols().paused} PAUSED {since} "
         items.append(HeaderItem((Span(words, Tone.ALERT),)))
-    if is_read_only:
-        items.append(HeaderItem((Span(" READ-ONLY ", Tone.BADGE),), priority=3))
+    items += badges
     if cluster.kubernetes_version.value:
         version = _short_release(cluster.kubernetes_version.value)
         items.append(_plain(f"k8s {version}", 8))

@@ -16,6 +16,8 @@ _SCOPE_TITLES = {
     Scope.LOG: "For the log",
     Scope.FINDINGS: "For findings",
     Scope.BY_NODE: "In the findings and the time line",
+    Scope.OPERATION: "In an operation",
+    Scope.ACTED: "In an operation and the audit",
 }
 _FILTERS = (
     ("text", "rows that hold the text"),

@@ -16,6 +16,7 @@ from tui.keymap import Scope
 from tui.model.findings import ProofKind
 from tui.model.names import NodeUid
 from tui.screens import wording
+from tui.screens.acting.targets import Targets, marked_targets
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
 from tui.screens.commands import ParsedCommand
@@ -127,6 +128,11 @@ class HomeScreen(LiveScreen):
     def chosen(self) -> NodeSummary | None:
         """The node under the table's cursor."""
         return self.board.node(self.focus_teller.chosen)
+
+    @property
+    def targets(self) -> Targets:
+        """The marked nodes in sight, else the node under the cursor."""
+        return marked_targets(self.board, self.nodes_panel.grid, self.chosen)
 
     @property
     def panel(self) -> Panel:

@@ -6,7 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,10 +18,12 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tui.keymap import FOCUS_MOVERS, KEYS, Scope
+from tui.screens.acting.targets import Targets
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board, Controls
 from tui.screens.commands import ParsedCommand
 from tui.screens.fleet import NodeSummary
+from tui.screens.header_badges import session_badges
 from tui.screens.header_view import header_view
 from tui.screens.links import Follow, Link
 from tui.screens.panel import Panel
@@ -31,6 +33,9 @@ from widgets.command_line import CommandLine
 from widgets.footer import FooterBar, FooterItem
 from widgets.header import HeaderBar
 from widgets.symbols import symbols
+
+if TYPE_CHECKING:
+    from tui.screens.acting.desk import ActionDesk
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +81,8 @@ class Desk:
     """Gives the lines that a typed command could become."""
     follow: Follow
     """Goes where a line of a detail leads."""
+    acting: ActionDesk | None = None
+    """Opens what leads to actions."""
 
 
 class DrawingGuard:
@@ -124,6 +131,11 @@ class LiveScreen(Screen[None]):
     def chosen(self) -> NodeSummary | None:
         """The node that is looked at, where there is one."""
         return None
+
+    @property
+    def targets(self) -> Targets:
+        """The nodes that the `a` menu is for."""
+        return Targets(() if self.chosen is None else (self.chosen,))
 
     @property
     @abstractmethod
@@ -180,7 +192,9 @@ class LiveScreen(Screen[None]):
             board.snapshot,
             board.summary,
             board.wall_now,
-            is_read_only=self.desk.settings.is_read_only,
+            badges=session_badges(
+                board.newest, board.wall_now, is_read_only=self.desk.settings.is_read_only
+            ),
             paused_at=board.paused_at,
             columns=self.app.size.width,
         )

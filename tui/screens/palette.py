@@ -7,7 +7,7 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from tui.keymap import KEYS, KeyEntry
+from tui.keymap import KEYS, PALETTE_ONLY, KeyEntry, PaletteEntry
 
 
 class KeyCommands(Provider):
@@ -32,14 +32,16 @@ class KeyCommands(Provider):
                     help=entry.description,
                 )
 
-    def _entries(self) -> Iterable[KeyEntry]:
-        """Return the actions that the screen behind the palette has."""
+    def _entries(self) -> Iterable[KeyEntry | PaletteEntry]:
+        """Return the actions that the screen behind the palette has, those without a key last."""
         scopes = getattr(self.screen, "SCOPES", ())
-        return (entry for entry in KEYS if entry.is_in_palette and entry.scope in scopes)
+        yield from (entry for entry in KEYS if entry.is_in_palette and entry.scope in scopes)
+        if scopes:
+            yield from PALETTE_ONLY
 
-    async def _run(self, entry: KeyEntry) -> None:
+    async def _run(self, entry: KeyEntry | PaletteEntry) -> None:
         await self.app.run_action(entry.target, self.screen)
 
 
-def _name(entry: KeyEntry) -> str:
-    return f"{entry.label} ({entry.shown})"
+def _name(entry: KeyEntry | PaletteEntry) -> str:
+    return f"{entry.label} ({entry.shown})" if isinstance(entry, KeyEntry) else entry.label

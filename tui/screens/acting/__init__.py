@@ -1,0 +1,1 @@
+"""Acting on the cluster: arming, the menu of actions, previews, progress and the audit."""

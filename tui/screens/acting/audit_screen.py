@@ -1,0 +1,133 @@
+"""`:audit`: what was armed, confirmed, written and verified, from the audit file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.keymap import Scope
+from tui.model.operations import AuditRecord
+from tui.screens.acting.audit_rows import AUDIT_COLUMNS, audit_detail, audit_rows
+from tui.screens.acting.operation_screen import find_operation
+from tui.screens.bindings import bindings_of
+from tui.screens.board import Board
+from tui.screens.detail_screen import DetailScreen
+from tui.screens.details import Detail
+from tui.screens.fleet import NodeSummary
+from tui.screens.live_screen import Desk, LiveScreen
+from tui.screens.marks import joined
+from tui.screens.panel import GridPanel, Panel
+from tui.screens.panel_stack import show_guarded
+from widgets.grid import Grid
+from widgets.grid_rows import GridColumn, GridRow
+from widgets.state_note import NoteKind, StateNote
+
+AGING_SECONDS = 10.0
+_NOTHING = StateNote(NoteKind.EMPTY, "nothing was armed or written yet")
+
+
+class AuditPanel(GridPanel):
+    """One row a record."""
+
+    key = "audit"
+    number = ""
+    title = "Audit"
+    columns: ClassVar[tuple[GridColumn, ...]] = AUDIT_COLUMNS
+    extra_fields = ("kind",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made_of: tuple[object, ...] = ()
+        self._records: dict[str, AuditRecord] = {}
+        self._rows: list[GridRow] = []
+
+    def show(self, node: NodeSummary | None, board: Board) -> None:
+        """Show the newest records; the same ones are not drawn again."""
+        records = board.newest.audit
+        made_of = (records, int(board.wall_now / AGING_SECONDS))
+        if made_of != self._made_of:
+            self._made_of = made_of
+            rows = audit_rows(records, board.wall_now)
+            self._records = dict(zip(rows, reversed(records), strict=True))
+            self._rows = list(rows.values())
+        self.give_rows(self._rows, None if self._rows else _NOTHING)
+
+    def record(self, key: str | None) -> AuditRecord | None:
+        """Return the record behind a row."""
+        return None if key is None else self._records.get(key)
+
+    def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
+        """Return one record."""
+        record = self.record(key)
+        return None if record is None else audit_detail(record, now)
+
+
+class AuditScreen(LiveScreen):
+    """The audit's records, the newest first."""
+
+    SCOPES = (Scope.EVERYWHERE, Scope.TABLE, Scope.ACTED)
+    HERE = "audit"
+    BINDINGS: ClassVar[list[BindingType]] = bindings_of(Scope.ACTED)
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._audit = AuditPanel()
+        self._box = Container(self._audit.widget, id="audit-box")
+
+    @property
+    def panel(self) -> Panel:
+        """The table of records."""
+        return self._audit
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Yield the table."""
+        yield self._box
+
+    def on_mount(self) -> None:
+        """Put the focus on the table."""
+        super().on_mount()
+        self.set_focus(self._audit.widget)
+
+    def show_board(self) -> None:
+        """Draw the newest records."""
+        show_guarded(self._audit, None, self.board)
+        self.show_titles()
+
+    def show_titles(self) -> None:
+        """Draw the title: filter and sort."""
+        order = "" if self._audit.grid.order.sort_column else "newest first"
+        title = joined(self._audit.title, self._audit.description, order)
+        self._box.border_title = Content(title)
+
+    @on(Grid.ViewChanged)
+    def follow_view(self) -> None:
+        """Show counts, filter and sort in the title."""
+        self.show_titles()
+
+    @on(Grid.RowChosen)
+    def open_row(self, event: Grid.RowChosen) -> None:
+        """Open the record with its diff."""
+        record = self._audit.record(event.row.key)
+        if record is not None:
+            source = partial(_detail_of, record)
+            self.app.push_screen(DetailScreen(self.desk, source))
+
+    def action_undo(self) -> None:
+        """Preview what puts back what the record's operation changed."""
+        record = self._audit.record(self._audit.row_key)
+        if self.desk.acting is None or record is None or not record.operation_id:
+            self.app.notify("move to a record of an operation first", markup=False)
+            return
+        progress = find_operation(self.board, record.operation_id)
+        self.desk.acting.undo(progress, record.operation_id)
+
+
+def _detail_of(record: AuditRecord, board: Board) -> Detail | None:
+    return audit_detail(record, board.wall_now)
