@@ -71,9 +71,7 @@ def test_gaps_list_every_node_and_the_header_counts_them() -> None:
     lines = [f"{line.label} {text_of(line.value)}" for line in gaps_detail(board).lines]
     assert "node-11 denied: needs create pods/exec in kube-system" in lines
     assert "node-9 crash loop: CrashLoopBackOff, exit code 1" in lines
-    header = header_view(
-        board.snapshot, board.summary, board.now, is_read_only=True, paused_at=None
-    )
+    header = header_view(board.snapshot, board.summary, board.now, paused_at=None)
     words = " ".join(text_of(item.spans) for item in header.items)
     assert "2 gaps :gaps" in words
 
@@ -83,9 +81,7 @@ def test_cluster_without_cilium_has_not_lost_the_api() -> None:
     reason = clean("no Cilium found: no pods with k8s-app=cilium")
     board = Board(lambda: samples.NOW)
     board.take(replace(lost, nodes={}, health=replace(lost.health, reason=reason)))
-    header = header_view(
-        board.snapshot, board.summary, board.now, is_read_only=True, paused_at=None
-    )
+    header = header_view(board.snapshot, board.summary, board.now, paused_at=None)
     assert "lost the API" not in text_of(header.headline)
     assert "no Cilium found" in text_of(header.headline)
 
