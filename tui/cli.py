@@ -14,6 +14,7 @@ from pathlib import Path
 from tui import __version__
 from tui.config import SETTINGS, Config, Setting, Value, default_path, describe, load_config
 from tui.errors import CiltopError, ConfigError
+from tui.operation_flags import OPERATIONS, add_operations, add_rbac
 
 SCENARIOS = ("healthy", "leak", "shrunk", "mixed", "storm", "degraded")
 OUTPUTS = ("table", "json", "markdown", "junit")
@@ -43,6 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_check(commands)
     explain = commands.add_parser("explain", help="what a check is, how it is proved, its remedy")
     explain.add_argument("id", nargs="?", metavar="ID", help="without it, the list of all checks")
+    add_operations(commands, _add_settings)
+    add_rbac(commands, _add_settings)
     completion = commands.add_parser("completion", help="print a shell completion script")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
@@ -184,11 +187,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "config":
         sys.stdout.write(describe(config) + "\n")
         return 0
-    if arguments.command == "check":
-        from tui.headless import run_check
-
+    if arguments.command in _HEADLESS:
         _start_log(config)
-        return run_check(config, arguments)
+        return _HEADLESS[arguments.command](config, arguments)
     _require_terminal()
     _start_log(config)
     if arguments.command == "demo":
@@ -219,6 +220,25 @@ def _explain(arguments: argparse.Namespace) -> int:
     return run_explain(arguments)
 
 
+def _check(config: Config, arguments: argparse.Namespace) -> int:
+    from tui.headless import run_check
+
+    return run_check(config, arguments)
+
+
+def _operate(config: Config, arguments: argparse.Namespace) -> int:
+    from tui.headless_operations import run_operation
+
+    return run_operation(config, arguments)
+
+
+def _print_rbac(config: Config, arguments: argparse.Namespace) -> int:
+    from tui.headless_operations import print_rbac
+
+    return print_rbac(config, arguments)
+
+
+_HEADLESS = {"check": _check, "rbac": _print_rbac, **dict.fromkeys(OPERATIONS, _operate)}
 _WITHOUT_SETTINGS = {"completion": _complete, "simulate": _simulate, "explain": _explain}
 
 
