@@ -24,7 +24,7 @@ class HandActs:
     """Remember what the screens asked to be done; a test gives the answers."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[object, ...]] = []
+        self.asked: list[tuple[object, ...]] = []
         self.plans: list[Future[OperationPlan]] = []
         self.begun: list[Future[None]] = []
         self.ready_plan: OperationPlan | None = None
@@ -32,37 +32,37 @@ class HandActs:
         self.context = "prod-eu-1"
 
     def plan(self, intent: Intent) -> Future[OperationPlan]:
-        self.calls.append(("plan", intent))
+        self.asked.append(("plan", intent))
         self.plans.append(Future())
         if self.ready_plan is not None:
             self.plans[-1].set_result(self.ready_plan)
         return self.plans[-1]
 
     def plan_finish(self, operation_id: str) -> Future[OperationPlan]:
-        self.calls.append(("plan_finish", operation_id))
+        self.asked.append(("plan_finish", operation_id))
         self.plans.append(Future())
         return self.plans[-1]
 
     def dismiss(self, operation_id: str) -> Future[None]:
-        self.calls.append(("dismiss", operation_id))
+        self.asked.append(("dismiss", operation_id))
         return Future()
 
     def begin(self, plan: OperationPlan, typed: str) -> Future[None]:
-        self.calls.append(("begin", plan, typed))
+        self.asked.append(("begin", plan, typed))
         self.begun.append(Future())
         return self.begun[-1]
 
     def pause(self) -> None:
-        self.calls.append(("pause",))
+        self.asked.append(("pause",))
 
     def resume(self) -> None:
-        self.calls.append(("resume",))
+        self.asked.append(("resume",))
 
     def abort(self) -> None:
-        self.calls.append(("abort",))
+        self.asked.append(("abort",))
 
     def arm(self, typed: str) -> Future[ArmingState]:
-        self.calls.append(("arm", typed))
+        self.asked.append(("arm", typed))
         answer: Future[ArmingState] = Future()
         if typed == self.context:
             answer.set_result(ArmingState(ArmingMode.ARMED))
@@ -70,21 +70,22 @@ class HandActs:
             answer.set_exception(CiltopError(f"{typed} is not the context's name"))
         return answer
 
-    def disarm(self) -> None:
-        self.calls.append(("disarm",))
+    def disarm(self) -> Future[None]:
+        self.asked.append(("disarm",))
+        return Future()
 
     @property
     def writes(self) -> list[tuple[object, ...]]:
         """What could lead to a write."""
-        return [call for call in self.calls if call[0] in ("begin", "resume")]
+        return [call for call in self.asked if call[0] in ("begin", "resume")]
 
 
-class HandControls:
+class HandControls(HandActs):
     """Remember what the screens asked of the collector."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[tuple[object, ...]] = []
-        self.acts = HandActs()
 
     def start(self) -> None:
         self.calls.append(("start",))
@@ -129,9 +130,9 @@ class HandApp(CiltopApp):
             self.box.put(snapshot)
 
     @property
-    def acts(self) -> HandActs:
+    def acts(self) -> HandControls:
         """What was asked to be done."""
-        return self.hands.acts
+        return self.hands
 
     def show(self, snapshot: Snapshot) -> None:
         """Put a snapshot into the mailbox and let the app take it."""

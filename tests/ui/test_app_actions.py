@@ -51,12 +51,12 @@ async def test_arm_takes_the_context_name_and_nothing_else() -> None:
         assert "prod is not the context's name" in await shows(pilot, "✖ prod")
         await pilot.press("minus", *"eu-1", "enter")
         await settled(pilot)
-        assert app.acts.calls == [("arm", "prod"), ("arm", "prod-eu-1")]
+        assert app.acts.asked == [("arm", "prod"), ("arm", "prod-eu-1")]
         app.show(ops.shown(arming=ops.ARMED))
         assert "ARMED 14 m" in await settled(pilot)
         await pilot.press("colon", *"disarm", "enter")
         await settled(pilot)
-    assert app.acts.calls[-1] == ("disarm",)
+    assert app.acts.asked[-1] == ("disarm",)
 
 
 async def test_arm_with_the_name_behind_it_asks_at_once() -> None:
@@ -65,7 +65,7 @@ async def test_arm_with_the_name_behind_it_asks_at_once() -> None:
         await settled(pilot)
         await pilot.press("colon", *"arm", "space", *"prod-eu", "enter")
         assert "prod-eu is not the context's name" in await shows(pilot, "✖ prod-eu")
-    assert app.acts.calls == [("arm", "prod-eu")]
+    assert app.acts.asked == [("arm", "prod-eu")]
 
 
 @pytest.mark.parametrize("arming", [ops.READ_ONLY, ArmingState()])
@@ -84,7 +84,7 @@ async def test_read_only_can_not_be_armed_and_every_action_says_so(arming: Armin
         await pilot.press("escape", "escape", "colon", *"arm", "enter")
         text = await settled(pilot)
         assert ("read-only: --read-only" in text) is is_read_only
-    assert app.acts.calls == []
+    assert app.acts.asked == []
 
 
 async def test_choosing_while_unarmed_arms_and_comes_back_to_the_menu() -> None:
@@ -167,7 +167,7 @@ async def test_intent_names_the_uid_of_the_node_under_the_cursor() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await preview(pilot)
     wanted = Intent(OperationKind.HOSTNS_ONLY, (uid(4),), is_on=True)
-    assert app.acts.calls == [("plan", wanted)]
+    assert app.acts.asked == [("plan", wanted)]
 
 
 async def test_marked_nodes_are_meant_and_those_hidden_by_a_filter_are_not() -> None:
@@ -183,7 +183,7 @@ async def test_marked_nodes_are_meant_and_those_hidden_by_a_filter_are_not() -> 
         assert "2 marked nodes left out: a filter hides what is marked there" in text
         await pilot.press("j", "enter")
         await settled(pilot)
-    (call,) = app.acts.calls
+    (call,) = app.acts.asked
     assert isinstance(call[1], Intent)
     assert call[1].nodes == (uid(5),)
 
@@ -199,7 +199,7 @@ async def test_where_a_filter_hides_all_marked_nodes_nothing_is_offered() -> Non
         assert "no node" in text
         await pilot.press("enter", "j", "enter", "j", "j", "enter")
         await settled(pilot)
-    assert app.acts.calls == []
+    assert app.acts.asked == []
 
 
 async def test_finding_acts_on_the_nodes_it_is_about() -> None:
@@ -225,7 +225,7 @@ async def test_cluster_wide_flip_is_in_the_palette_only() -> None:
         await pilot.press("down", "enter")
         text = await shows(pilot, "to confirm:")
         assert '-  bpf-lb-sock-hostns-only: "false"' in text
-    (call,) = app.acts.calls
+    (call,) = app.acts.asked
     assert isinstance(call[1], Intent)
     assert call[1].scope is Scope.CLUSTER
     assert call[1].nodes == tuple(app.dashboard.desk.board.newest.nodes)
@@ -238,7 +238,7 @@ async def test_no_key_reaches_the_screen_behind_a_dialog() -> None:
         await pilot.press("F", "T", "O", "a", "colon", "slash", "m", "1", "H", "X", "u", "q")
         await settled(pilot)
         assert isinstance(app.screen, PreviewDialog)
-    assert [call[0] for call in app.acts.calls] == ["plan"]
+    assert [call[0] for call in app.acts.asked] == ["plan"]
 
 
 async def test_palette_takes_the_letters_of_keys_that_move_the_focus() -> None:

@@ -35,7 +35,7 @@ async def test_one_agent_is_confirmed_by_the_focused_button() -> None:
         await pilot.press("enter", "escape", "enter")
         assert app.acts.writes == [("begin", ops.flip_plan(), "")]
         app.acts.begun[0].set_result(None)
-        await shows(pilot, "no operation in this session")
+        await shows(pilot, "loading: starting")
         running = replace(ops.running(), plan=ops.flip_plan(), nodes=ops.running().nodes[2:3])
         app.show(ops.shown(arming=ops.ARMED, operations=(running,)))
         assert "restarting" in await settled(pilot)
@@ -126,7 +126,7 @@ async def test_a_start_that_is_refused_is_said_in_the_preview() -> None:
         assert "cilium-00004 was replaced" in text
         await pilot.press("r")
         assert "● dry run passed" in await settled(pilot)
-    assert [call[0] for call in app.acts.calls] == ["plan", "begin", "plan"]
+    assert [call[0] for call in app.acts.asked] == ["plan", "begin", "plan"]
 
 
 async def test_a_plan_that_fails_says_why() -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tui.model.names import NodeUid
 from tui.model.snapshot import Snapshot
+from tui.screens.acting.acts import Acts
 from tui.screens.finding_book import FindingBook
 from tui.screens.fleet import Fleet, FleetSummary, NodeSummary, stale_seconds
 from tui.screens.mutes import Mutes
@@ -20,8 +21,8 @@ class SnapshotBox(Protocol):
         ...
 
 
-class Controls(Protocol):
-    """What the screens ask of the collector; every call returns at once."""
+class Controls(Acts, Protocol):
+    """What the screens ask of the collector's thread; every call returns at once."""
 
     def start(self) -> None:
         """Begin to collect."""

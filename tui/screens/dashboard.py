@@ -68,7 +68,7 @@ class Dashboard:
         board = Board(clock, mutes)
         self._news = FindingNews()
         self._findings: FindingsScreen | None = None
-        self.acting = ActionDesk(app, getattr(controls, "acts", None), self)
+        self.acting = ActionDesk(app, controls, self)
         completions = Completions(
             {
                 "svc": partial(service_names, board),

@@ -44,14 +44,14 @@ class Acts(Protocol):
         ...
 
     def abort(self) -> None:
-        """Begin nothing more at all; what was begun stays as it is."""
+        """Begin nothing more at all; a second time, verify nothing more either."""
         ...
 
     def arm(self, typed: str) -> Future[ArmingState]:
         """Let this session write, where what was typed is the context's name."""
         ...
 
-    def disarm(self) -> None:
+    def disarm(self) -> Future[None]:
         """Let this session write no more."""
         ...
 

@@ -32,6 +32,7 @@ class ArmDialog(Dialog[bool]):
         self._problem = ""
         self._refused = ""
         self._is_asking = False
+        self._is_armed = False
 
     @property
     def heading(self) -> str:
@@ -99,10 +100,18 @@ class ArmDialog(Dialog[bool]):
         except Exception as error:  # noqa: BLE001 - problem_words logs what is not ours
             self._refuse(problem_words(error))
             return
-        if state.mode is ArmingMode.ARMED:
-            self.dismiss(True)
+        self._is_armed = state.mode is ArmingMode.ARMED
+        if self._is_armed:
+            self.take_board()
         else:
             self._refuse(state.reason or "it was not armed")
+
+    def take_board(self) -> None:
+        """Draw anew; leave once the screens know it too, so that what follows is not refused."""
+        if self._is_armed and self.board.newest.arming.mode is ArmingMode.ARMED:
+            self.dismiss(True)
+        else:
+            super().take_board()
 
     def _refuse(self, problem: str) -> None:
         self._problem, self._refused, self._is_asking = problem, self._typed.text, False

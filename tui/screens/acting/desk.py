@@ -78,7 +78,7 @@ class Ways(Protocol):
 class ActionDesk:
     """Open the dialogs and screens of actions, one after the other."""
 
-    def __init__(self, app: App[None], acts: Acts | None, ways: Ways) -> None:
+    def __init__(self, app: App[None], acts: Acts, ways: Ways) -> None:
         self._app = app
         self._acts = acts
         self._ways = ways
@@ -151,14 +151,18 @@ class ActionDesk:
                 return
 
     def _answer_unfinished(self, progress: OperationProgress, key: str | None) -> None:
-        acts, operation_id = self._acts, progress.plan.id
-        if key == FINISH and acts is not None:
-            self._preview(partial(acts.plan_finish, operation_id), f"Finish {operation_id}")
+        operation_id = progress.plan.id
+        if key == FINISH:
+            finish = partial(self._acts.plan_finish, operation_id)
+            self._preview(finish, f"Finish {operation_id}")
         elif key == UNDO:
             self.undo(progress)
-        elif key == DISMISS and acts is not None:
-            dismissed = self._say_failure(acts.dismiss(operation_id))
-            self._app.run_worker(dismissed, name="dismiss", exit_on_error=False)
+        elif key == DISMISS:
+            self._follow_call("dismiss", self._acts.dismiss(operation_id))
+
+    def _follow_call(self, name: str, done: Future[None]) -> None:
+        """Say it where what was asked for fails."""
+        self._app.run_worker(self._say_failure(done), name=name, exit_on_error=False)
 
     async def _say_failure(self, done: Future[None]) -> None:
         try:
@@ -170,7 +174,7 @@ class ActionDesk:
 
     def arm(self, typed: str = "") -> str:
         """Ask for the context's name; return why this session can't be armed, or nothing."""
-        refusal = session_refusal(self.newest.arming, can_act=self._acts is not None)
+        refusal = session_refusal(self.newest.arming)
         if not refusal and self.newest.arming.mode is ArmingMode.ARMED:
             refusal = "this session is armed: :disarm ends it"
         if refusal:
@@ -179,9 +183,6 @@ class ActionDesk:
         return ""
 
     def _arm_then(self, go_on: Callable[[], None] | None, typed: str = "") -> None:
-        if self._acts is None:
-            return
-
         def armed(is_armed: bool | None) -> None:
             if is_armed and go_on is not None:
                 go_on()
@@ -190,8 +191,8 @@ class ActionDesk:
 
     def disarm(self) -> None:
         """Let this session write no more, at once."""
-        if self._acts is not None and self.newest.arming.mode is ArmingMode.ARMED:
-            self._acts.disarm()
+        if self.newest.arming.mode is ArmingMode.ARMED:
+            self._follow_call("disarm", self._acts.disarm())
         else:
             self._app.notify("this session is not armed", markup=False)
 
@@ -208,7 +209,7 @@ class ActionDesk:
         self._push(menu, partial(self._follow_item, targets))
 
     def _items(self, targets: Targets) -> list[MenuItem]:
-        return menu_items(self.newest, targets, can_act=self._acts is not None)
+        return menu_items(self.newest, targets)
 
     def _follow_item(self, targets: Targets, item: MenuItem | None) -> None:
         if item is None:
@@ -222,18 +223,15 @@ class ActionDesk:
 
     def preview(self, intent: Intent, title: str) -> None:
         """Show what an intent means, after arming where that is all that is missing."""
-        if self._acts is None:
-            self._app.notify(session_refusal(self.newest.arming, can_act=False), markup=False)
-        else:
-            self._preview(partial(self._acts.plan, intent), title)
+        self._preview(partial(self._acts.plan, intent), title)
 
     def _preview(self, make: MakePlan, title: str) -> None:
         newest = self.newest
-        refusal = session_refusal(newest.arming, can_act=self._acts is not None)
+        refusal = session_refusal(newest.arming)
         running = running_operation(newest)
         if not refusal and running is not None:
             refusal = f"operation {running.plan.id} is not over: O shows it"
-        if refusal or self._acts is None:
+        if refusal:
             self._app.notify(wording.cut(refusal), severity="warning", markup=False)
             return
         if newest.arming.mode is not ArmingMode.ARMED:
@@ -244,7 +242,7 @@ class ActionDesk:
 
     def _follow_begun(self, plan: OperationPlan | None) -> None:
         if plan is not None:
-            self.open_operation(plan.id)
+            self._show_operation(plan.id)
 
     def flip_cluster(self, is_on: bool) -> None:
         """Preview the flip of every node; only the palette leads here."""
@@ -261,16 +259,18 @@ class ActionDesk:
         if not operation_id and operations:
             operation_id = (running or operations[-1]).plan.id
         known = {progress.plan.id for progress in operations}
-        begun = operation_id not in known and not operations
-        if operation_id and not begun and operation_id not in known:
-            names = ", ".join(sorted(known))
+        if operation_id and operation_id not in known:
+            names = wording.listed(sorted(known), 6) or "there is none yet"
             return f"no operation {operation_id}: {names}"
-        screen = self._app.screen
-        if isinstance(screen, OperationScreen) and screen.operation_id == operation_id:
-            return ""
-        self._ways.go_home()
-        self._app.push_screen(OperationScreen(self.desk, operation_id))
+        self._show_operation(operation_id)
         return ""
+
+    def _show_operation(self, operation_id: str) -> None:
+        """Show an operation; one that has just begun is told of with the next snapshot."""
+        screen = self._app.screen
+        if not isinstance(screen, OperationScreen) or screen.operation_id != operation_id:
+            self._ways.go_home()
+            self._app.push_screen(OperationScreen(self.desk, operation_id))
 
     def open_audit(self, text: str = "") -> str:
         """Show the audit's records."""
@@ -292,32 +292,30 @@ class ActionDesk:
 
     def hold(self, progress: OperationProgress | None) -> None:
         """Pause an operation at once; ask before it goes on, for that writes."""
-        if self._acts is None or progress is None or progress.is_over:
+        if progress is None or progress.is_over:
             self._app.notify("nothing is running here", markup=False)
         elif progress.state is OperationState.RUNNING:
             self._acts.pause()
             self._app.notify("pausing: nothing more is begun", markup=False)
         else:
             title, lines, choices = resume_question(progress)
-            acts = self._acts
 
             def answered(key: str | None) -> None:
                 if key == RESUME:
-                    acts.resume()
+                    self._acts.resume()
 
             self._push(QuestionDialog(self.desk.board, title, lines, choices), answered)
 
     def ask_abort(self, progress: OperationProgress | None) -> None:
         """Ask whether an operation ends."""
-        if self._acts is None or progress is None or progress.is_over:
+        if progress is None or progress.is_over:
             self._app.notify("nothing is running here", markup=False)
             return
         title, lines, choices = abort_question(progress)
-        acts = self._acts
 
         def answered(key: str | None) -> None:
             if key == ABORT:
-                acts.abort()
+                self._acts.abort()
 
         self._push(QuestionDialog(self.desk.board, title, lines, choices), answered)
 
@@ -338,7 +336,7 @@ class ActionDesk:
     def may_leave(self) -> bool:
         """Ask where an operation runs; return whether ciltop may end now."""
         running = running_operation(self.newest)
-        if running is None or self._acts is None:
+        if running is None:
             return True
         title, lines, choices = leave_question(running)
 

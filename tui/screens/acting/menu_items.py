@@ -46,10 +46,8 @@ class MenuItem:
     note: str = ""
 
 
-def session_refusal(arming: ArmingState, *, can_act: bool) -> str:
+def session_refusal(arming: ArmingState) -> str:
     """Return why this session may not write at all; the empty text where it may be armed."""
-    if not can_act:
-        return "this session has nothing that could act"
     if arming.mode is ArmingMode.READ_ONLY:
         reason = wording.cut(arming.reason, 120)
         return f"read-only: {reason}" if reason else "read-only: this session can't be armed"
@@ -61,10 +59,10 @@ def running_operation(snapshot: Snapshot) -> OperationProgress | None:
     return next((each for each in reversed(snapshot.operations) if not each.is_over), None)
 
 
-def menu_items(snapshot: Snapshot, targets: Targets, *, can_act: bool) -> list[MenuItem]:
+def menu_items(snapshot: Snapshot, targets: Targets) -> list[MenuItem]:
     """Return every action for these nodes, in the order of the menu."""
     running = running_operation(snapshot)
-    refusal = session_refusal(snapshot.arming, can_act=can_act)
+    refusal = session_refusal(snapshot.arming)
     is_arming = False
     if not refusal and running is not None:
         refusal = f"operation {running.plan.id} is not over: O shows it"

@@ -41,6 +41,8 @@ _NO_OPERATION = StateNote(
     NoteKind.EMPTY, "no operation in this session", "a shows the actions for a node"
 )
 
+_STARTING = StateNote(NoteKind.LOADING, "starting")
+
 
 def find_operation(board: Board, operation_id: str) -> OperationProgress | None:
     """Return an operation of the newest snapshot, also while the view is paused."""
@@ -67,7 +69,7 @@ class OperationPanel(GridPanel):
         """Show every node as it stands; until the cursor is moved it follows what goes on."""
         self.progress = find_operation(board, self.operation_id) or self.progress
         if self.progress is None:
-            self.give_rows((), _NO_OPERATION)
+            self.give_rows((), _STARTING if self.operation_id else _NO_OPERATION)
             return
         self.give_rows(node_rows(self.progress, board.wall_now))
         if self._followed in (None, self.row_key):
