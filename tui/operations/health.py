@@ -24,6 +24,8 @@ T = TypeVar("T")
 DROP_ALLOWANCE = 0.1
 """Drops may be a tenth above those before: the rate of a few seconds is never the same twice."""
 LEAST_DROP_ALLOWANCE = 1.0
+LEAST_EXCESS_PACKETS = 25.0
+"""Fewer packets more than before, between two readings, are chance."""
 CRASHES_TO_BELIEVE = 3
 
 
@@ -249,7 +251,8 @@ def _drops(patient: Patient) -> Condition:
         return _condition("drops", text, is_met=None)
     now = sum(drop.per_second for drop in metrics.drops)
     allowed = before + max(LEAST_DROP_ALLOWANCE, DROP_ALLOWANCE * before)
-    return _condition("drops", f"drops {now:.1f}/s (before: {before:.1f}/s)", is_met=now <= allowed)
+    is_met = (now - allowed) * metrics.interval_seconds <= LEAST_EXCESS_PACKETS
+    return _condition("drops", f"drops {now:.1f}/s (before: {before:.1f}/s)", is_met=is_met)
 
 
 def _log(patient: Patient) -> Condition:

@@ -112,7 +112,8 @@ def _must(situation: Situation, uid: NodeUid) -> bool:
     facts = situation.snapshot.nodes[uid]
     view = situation.next(facts)
     start = view.next_start
-    if not start.is_known or start.maps:
+    # A restarted agent's configuration is not read at once: until then the old one's is no proof.
+    if not start.is_known or start.maps or not facts.config.is_known:
         return True
     if HOSTNS_ONLY in situation.keys:
         wanted = _as_flag(situation.planned(facts).value(HOSTNS_ONLY))

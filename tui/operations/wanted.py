@@ -50,7 +50,8 @@ def _coverage(value: str, status: AgentStatus | None, config: EffectiveConfig | 
     is_on = value.strip().lower() == "true"
     wanted = "Hostns-only" if is_on else "Full"
     proxy = status.kube_proxy_replacement if status is not None else None
-    if proxy is not None and proxy.socket_lb_coverage:
+    # The configuration is waited for too: what comes next must not meet the old agent's.
+    if proxy is not None and proxy.socket_lb_coverage and config is not None:
         said = proxy.socket_lb_coverage
         text = clean(f"socket LB coverage is {said}, wanted {wanted}")
         return HealthMark("coverage", text, said.lower() == wanted.lower())
