@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,8 +40,10 @@ LIVE = SourceHealth(clean("fake"), SourceState.LIVE)
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path, FakeCluster(VirtualClock()))
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path, FakeCluster(VirtualClock()))
+    yield made
+    await made.operator.close()
 
 
 def fails(error: Exception) -> Callable[[object], None]:
