@@ -120,7 +120,7 @@ class ActionDesk:
         """Let an open dialog follow: an agent can be armed, disarmed or gone meanwhile."""
         dialog = self._dialog
         if dialog is not None:
-            dialog.take_board()
+            dialog.guard(dialog.take_board)
 
     @property
     def _dialog(self) -> Dialog[Any] | None:

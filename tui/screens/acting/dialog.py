@@ -21,6 +21,7 @@ from textual.widgets import Button, Static
 
 from tui.screens import wording
 from tui.screens.board import Board
+from tui.screens.live_screen import DrawingGuard
 from widgets.detail import DetailView
 from widgets.detail_lines import DetailLine
 from widgets.state_note import StateNote
@@ -29,6 +30,7 @@ from widgets.tones import Span
 
 T = TypeVar("T")
 
+PAGE = 2
 _FRAME = 2
 _HEADER = 2
 """Lines of the screen's header, which stay in sight: they say which cluster it is."""
@@ -67,8 +69,8 @@ class Dialog(ModalScreen[T]):
         _binding("left", "app.focus_previous", "Go to the button before"),
         _binding("up", "scroll(-1)", "Scroll up"),
         _binding("down", "scroll(1)", "Scroll down"),
-        _binding("pageup", "scroll(-9)", "Scroll up by a page"),
-        _binding("pagedown", "scroll(9)", "Scroll down by a page"),
+        _binding("pageup", "scroll(-2)", "Scroll up by a page"),
+        _binding("pagedown", "scroll(2)", "Scroll down by a page"),
         _binding("y", "copy_line", "Copy the line under the cursor"),
         _binding("ctrl+s", "app.picture", "Save the screen"),
     ]
@@ -81,6 +83,9 @@ class Dialog(ModalScreen[T]):
         self.body.can_focus = False
         self._status = Static(id="dialog-status", markup=False)
         self._box = Container(id="dialog")
+        self.guard = DrawingGuard(self)
+        self.buttons: dict[str, Button] = {}
+        """By the keys of the choices."""
         self._hint = Static(id="dialog-hint", markup=False)
         self.is_laid_out = False
 
@@ -117,7 +122,7 @@ class Dialog(ModalScreen[T]):
 
     def first_focus(self) -> Widget:
         """Return what has the focus at first."""
-        return self.query(Button).first()
+        return self.buttons[CANCEL.key]
 
     def compose(self) -> ComposeResult:
         """Lay out text, status and buttons in a box."""
@@ -127,7 +132,9 @@ class Dialog(ModalScreen[T]):
             yield self._status
             with Horizontal(id="dialog-buttons"):
                 for choice in self.choices():
-                    yield Button(button_label(choice.label), id=choice.key, compact=True)
+                    label = button_label(choice.label)
+                    self.buttons[choice.key] = Button(label, id=choice.key, compact=True)
+                yield from self.buttons.values()
             yield self._hint
 
     def on_mount(self) -> None:
@@ -141,6 +148,10 @@ class Dialog(ModalScreen[T]):
         """Give the text the lines it needs and the terminal has."""
         if self.is_laid_out:
             self._fit()
+
+    def on_unmount(self) -> None:
+        """Draw no more."""
+        self.is_laid_out = False
 
     def take_board(self) -> None:
         """Draw anew: the snapshot changed, or time went on."""
@@ -173,11 +184,13 @@ class Dialog(ModalScreen[T]):
 
     def action_scroll(self, lines: int) -> None:
         """Move through the text."""
-        for _ in range(abs(lines)):
-            if lines > 0:
-                self.body.action_cursor_down()
-            else:
-                self.body.action_cursor_up()
+        moves = {
+            1: self.body.action_cursor_down,
+            -1: self.body.action_cursor_up,
+            PAGE: self.body.action_page_down,
+            -PAGE: self.body.action_page_up,
+        }
+        moves[lines]()
 
     def action_copy_line(self) -> None:
         """Copy the line under the cursor."""

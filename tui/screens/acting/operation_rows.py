@@ -137,7 +137,7 @@ def _row(node: NodeProgress, now: float) -> GridRow:
         str(node.wave + 1),
         wording.cut(node.node_name, 60),
         Span(node.state.value, tone),
-        marks_spans(node.marks),
+        marks_spans(node.marks, is_over=node.state not in _BEGUN),
         Span(took, Tone.MUTED),
         Span(wording.cut(node.text), text_tone),
     )
@@ -152,20 +152,25 @@ def _row(node: NodeProgress, now: float) -> GridRow:
     )
 
 
-def marks_spans(marks: Sequence[HealthMark]) -> tuple[Span, ...]:
+def marks_spans(marks: Sequence[HealthMark], *, is_over: bool) -> tuple[Span, ...]:
     """Return one symbol a mark, and how many are met."""
     if not marks:
         return (Span(symbols().dash, Tone.MUTED),)
     met = sum(mark.is_met is True for mark in marks)
-    return (*(mark_span(mark) for mark in marks), Span(f" {met}/{len(marks)}", Tone.MUTED))
+    return (
+        *(mark_span(mark, is_over=is_over) for mark in marks),
+        Span(f" {met}/{len(marks)}", Tone.MUTED),
+    )
 
 
-def mark_span(mark: HealthMark) -> Span:
-    """Return the symbol of one condition."""
+def mark_span(mark: HealthMark, *, is_over: bool) -> Span:
+    """Return the symbol of one condition; not true yet is no failure while it is waited for."""
     table = symbols()
     if mark.is_met is None:
         return Span(table.loading, Tone.MUTED)
-    return Span(table.check, Tone.OK) if mark.is_met else Span(table.active, Tone.ERROR)
+    if mark.is_met:
+        return Span(table.check, Tone.OK)
+    return Span(table.active, Tone.ERROR) if is_over else Span(table.loading, Tone.WARNING)
 
 
 def operation_lines(
@@ -182,7 +187,10 @@ def operation_lines(
         lines.append(value("undo", f"u puts back what {progress.undo_id} changed"))
     elif not plan.can_undo:
         lines.append(value("undo", Span(plan.undo or "there is no way back", Tone.MUTED)))
-    lines += [value("interrupts", wording.cut(text, 2_000)) for text in plan.interrupts]
+    lines += [
+        value("" if place else "interrupts", wording.cut(text, 2_000))
+        for place, text in enumerate(plan.interrupts)
+    ]
     return lines
 
 
@@ -193,9 +201,10 @@ def _node_lines(node: NodeProgress, now: float) -> list[DetailLine]:
     if not node.marks:
         lines.append(sentence("nothing is looked at yet", Tone.MUTED))
     for mark in node.marks:
-        span = mark_span(mark)
+        is_over = node.state not in _BEGUN
+        span = mark_span(mark, is_over=is_over)
         since = "" if mark.at is None else wording.ago(max(0.0, now - mark.at))
-        tone = Tone.ERROR if mark.is_met is False else Tone.NORMAL
+        tone = Tone.ERROR if mark.is_met is False and is_over else Tone.NORMAL
         ago = Span(f"  {since}", Tone.MUTED)
         lines.append(
             sentence((span, Span(f" {wording.cut(mark.text, 2_000)}", tone), ago), key=mark.id)

@@ -37,6 +37,9 @@ from widgets.tones import text_of
 
 WIDE_COLUMNS = 140
 """Width from which the nodes and what they wait for stand side by side."""
+_TABLE_FRAME = 3
+"""The border and the columns' titles."""
+_LEAST_TABLE_ROWS = 5
 _NO_OPERATION = StateNote(
     NoteKind.EMPTY, "no operation in this session", "a shows the actions for a node"
 )
@@ -71,8 +74,9 @@ class OperationPanel(GridPanel):
         if self.progress is None:
             self.give_rows((), _STARTING if self.operation_id else _NO_OPERATION)
             return
+        was_followed = self._followed in (None, self.row_key)
         self.give_rows(node_rows(self.progress, board.wall_now))
-        if self._followed in (None, self.row_key):
+        if was_followed:
             self._follow(self.progress)
 
     def _follow(self, progress: OperationProgress) -> None:
@@ -143,10 +147,20 @@ class OperationScreen(LiveScreen):
         """Choose the layout: side by side, or one above the other."""
         super().on_resize()
         self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
+        self._share_room()
+
+    def _share_room(self) -> None:
+        """Give the table what its nodes need, and the lines the rest, where one is above."""
+        self._table_box.styles.height = None
+        nodes = 0 if self.progress is None else len(self.progress.nodes)
+        if not self.has_class("-wide"):
+            wanted = max(_LEAST_TABLE_ROWS, nodes + _TABLE_FRAME)
+            self._table_box.styles.height = min(wanted, self.app.size.height // 2)
 
     def show_board(self) -> None:
         """Draw the newest state, also while the view is paused: what is done is not frozen."""
         show_guarded(self._table, None, self.board)
+        self._share_room()
         self._show_lines()
         self.show_titles()
 

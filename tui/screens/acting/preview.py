@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
-from textual.widgets import Button, Input
+from textual.widgets import Input
 
 from tui.model.operations import OperationPlan
 from tui.screens import wording
@@ -121,14 +121,14 @@ class PreviewDialog(Dialog[OperationPlan]):
         super().take_board()
         if not self.is_laid_out:
             return
-        button = self.query_one("#go", Button)
+        button = self.buttons[_GO.key]
         button.display = self._plan is not None
         if self._plan is not None:
             button.label = button_label(go_label(self._plan))
         is_typed = not self.confirmation or self._typed.text == self.confirmation
         button.disabled = not (self.readiness.is_ready and is_typed)
         if button.disabled and self.focused is button:
-            self.set_focus(self.query(Button).first())
+            self.set_focus(self.first_focus())
 
     def action_plan_again(self) -> None:
         """Make the plan anew from what is so now."""
@@ -136,7 +136,7 @@ class PreviewDialog(Dialog[OperationPlan]):
             return
         self._plan, self._problem = None, ""
         self._typed.display = False
-        self.set_focus(self.query(Button).first())
+        self.set_focus(self.first_focus())
         self.take_board()
         self.run_worker(self._make_plan(), name="plan", exclusive=True, exit_on_error=False)
 

@@ -41,11 +41,12 @@ def preview_lines(plan: OperationPlan) -> list[DetailLine]:
     """Return the whole preview; each label stands at the first line of its part."""
     parts: tuple[tuple[str, Iterable[CellText]], ...] = (
         ("nodes", _wave_cells(plan)),
+        ("warning", _guard_cells(plan, GuardKind.BLOCKED, GuardKind.WARNED)),
         ("now", [joined(*(_text(each) for each in plan.now))] if plan.now else []),
         ("diff", _diff_cells(plan.writes)),
         ("next", [_text(each) for each in plan.after]),
         ("then", _then_cells(plan)),
-        ("check", [*_guard_cells(plan), *_write_cells(plan.writes)]),
+        ("check", [*_guard_cells(plan, GuardKind.NOTED), *_write_cells(plan.writes)]),
         ("undo", [_undo_cell(plan)]),
     )
     lines = [line for label, cells in parts for line in _labelled(label, cells)]
@@ -116,7 +117,8 @@ def _diff_cells(writes: Sequence[PlannedWrite]) -> list[CellText]:
         sign = {"delete": "-", "create": "+"}.get(write.verb, "~")
         uid = Span(f"  uid {wording.cut(write.uid, 60)}" if write.uid else "", Tone.MUTED)
         cells.append((Span(f"{sign} {target_words(write)}", tone), uid))
-        cells += diff_cells(write.diff)
+        # The diff of a delete is the object's name again.
+        cells += [] if write.verb == "delete" else diff_cells(write.diff)
     return cells
 
 
@@ -145,10 +147,10 @@ def guard_mark(kind: GuardKind) -> Span:
     }[kind]
 
 
-def _guard_cells(plan: OperationPlan) -> list[CellText]:
-    order = {kind: place for place, kind in enumerate(GuardKind)}
+def _guard_cells(plan: OperationPlan, *kinds: GuardKind) -> list[CellText]:
+    """Return the guards of some kinds; what forbids or warns stands above the long diff."""
     names = names_of(plan)
-    guards = sorted(plan.guards, key=lambda guard: order[guard.kind])
+    guards = [guard for kind in kinds for guard in plan.guards if guard.kind is kind]
     return [_guard_cell(guard, names) for guard in guards]
 
 
