@@ -34,7 +34,6 @@ from tui.operations.changes import node_config_body
 from tui.operations.diffs import yaml_of
 from tui.operations.fresh import Fresh
 from tui.operations.guards import grouped, guards_of, ordered
-from tui.operations.ownership import owner_guards
 from tui.operations.situation import blocked, noted, warned
 from tui.operations.writing import config_map_write, node_config_write
 from tui.safety import clean
@@ -340,24 +339,6 @@ def test_pinned_sockets_are_counted_and_rolling_back_can_break() -> None:
     assert "connections-break" in flipped(snapshot, value="false")
     assert "already-so" in flipped(snapshot)
     assert "already-so" not in flipped(snapshot, value="false")
-
-
-@pytest.mark.parametrize(
-    ("meta", "owner"),
-    [
-        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm"),
-        ({"annotations": {"meta.helm.sh/release-name": "cilium"}}, "Helm"),
-        ({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, "Argo CD"),
-        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "infra"}}, "Flux"),
-        ({"labels": {"addonmanager.kubernetes.io/mode": "Reconcile"}}, "the addon manager"),
-        ({"labels": {"addonmanager.kubernetes.io/mode": "EnsureExists"}}, ""),
-        ({"labels": {"app.kubernetes.io/managed-by": "ciltop"}}, ""),
-        ({}, ""),
-    ],
-)
-def test_who_puts_a_change_back_is_told(meta: dict[str, Any], owner: str) -> None:
-    found = owner_guards({"kind": "ConfigMap", "metadata": {"name": "cilium-config", **meta}})
-    assert [f"kept by {owner} (" in guard.text for guard in found] == ([True] if owner else [])
 
 
 def test_guards_that_forbid_come_first_and_the_same_of_many_nodes_is_one() -> None:

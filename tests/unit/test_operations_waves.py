@@ -74,6 +74,10 @@ def test_two_of_three_nodes_of_a_service_may_go_together() -> None:
     assert [len(wave) for wave in found] == [1, 2, 1]
 
 
+def test_a_node_that_is_named_twice_is_one() -> None:
+    assert waves(2, 2, services=[a_service("a/b", "node-1", "node-1")]) == [["node-0"], ["node-1"]]
+
+
 def test_an_endpoint_on_an_unknown_node_keeps_a_service_alive() -> None:
     found = waves(3, 2, services=[a_service("a/b", "", "node-1", "node-2")])
     assert [len(wave) for wave in found] == [1, 2]

@@ -99,11 +99,11 @@ async def make_plan(
     waves = _waves(situation)
     is_empty = not draft.writes and any(one.kind is GuardKind.BLOCKED for one in draft.guards)
     writes = draft.writes if is_empty else (*draft.writes, *_restarts(waves, fresh.snapshot))
-    writes = await asked(writes, reader)
+    writes = await tried(await asked(writes, reader), reader)
     guards = [*fresh.guards, *draft.guards, *judged(situation), *size_guards(situation)]
     guards += _owner_guards(draft.writes, fresh)
-    guards += _left_out(intent, fresh.snapshot)
-    writes = await tried(writes, reader)
+    if _is_for_all(intent) and not intent.nodes:
+        guards += _left_out(fresh.snapshot.nodes.values())
     guards += write_guards(writes)
     undo_text, can_undo = words.undo_words(situation, plan_id)
     return OperationPlan(
@@ -149,13 +149,11 @@ def _is_for_all(intent: Intent) -> bool:
     return intent.scope is Scope.CLUSTER and intent.kind is not OperationKind.UNDO
 
 
-def _left_out(intent: Intent, snapshot: Snapshot) -> tuple[Guard, ...]:
-    """Tell which nodes of a whole cluster are left alone because nothing can restart there."""
-    if intent.nodes or not _is_for_all(intent):
-        return ()
+def _left_out(nodes: Iterable[NodeFacts]) -> tuple[Guard, ...]:
+    """Tell which nodes are left alone because nothing can restart there; they read it later."""
     return tuple(
         warned("left-out", f"{facts.node.name}: left out: {found.text.partition(': ')[2]}")
-        for facts in snapshot.nodes.values()
+        for facts in nodes
         if (found := why_not_restarted(facts)) is not None
     )
 
@@ -266,7 +264,10 @@ def _undo(intent: Intent, fresh: Fresh, undo: UndoRecord | None) -> _Draft:
     if any(guard.id in ("no-way-back", "no-undo-record") for guard in guards):
         return _Draft((), found.writes, guards)
     situation = Situation(intent, known, fresh.snapshot, found.writes)
-    nodes = restarts_for_undo(situation) if found.writes else ()
+    must = restarts_for_undo(situation) if found.writes else ()
+    # A value is put back wherever it can be: an agent that is away reads it when it comes back.
+    guards = (*guards, *_left_out(_targets(must, fresh.snapshot)))
+    nodes = tuple(uid for uid in must if why_not_restarted(fresh.snapshot.nodes[uid]) is None)
     if not found.writes and not any(guard.kind is GuardKind.BLOCKED for guard in guards):
         guards = (*guards, blocked("nothing-to-do", "everything was put back already"))
     return _Draft(nodes, found.writes, guards)

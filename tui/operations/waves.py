@@ -59,9 +59,9 @@ def _shared(
     """Return, by node, the sets of nodes that hold all endpoints of a Service and fit a wave."""
     ours = set(nodes)
     sets = {
-        frozenset(one.endpoint_nodes)
+        names
         for one in services
-        if 2 <= len(one.endpoint_nodes) <= size and ours.issuperset(one.endpoint_nodes)
+        if 2 <= len(names := frozenset(one.endpoint_nodes)) <= size and ours.issuperset(names)
     }
     found: dict[NodeName, list[frozenset[str]]] = {}
     for names in sets:
