@@ -265,6 +265,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Operation: begin nothing more, or go on after a question.",
         Scope.OPERATION,
         is_in_footer=True,
+        footer_priority=0,
         moves_focus=True,
     ),
     KeyEntry(
@@ -275,6 +276,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Operation: end it after a question; what was written stays.",
         Scope.OPERATION,
         is_in_footer=True,
+        footer_priority=0,
         moves_focus=True,
     ),
     KeyEntry(
@@ -285,6 +287,7 @@ KEYS: tuple[KeyEntry, ...] = (
         "Preview what puts back what the operation changed.",
         Scope.ACTED,
         is_in_footer=True,
+        footer_priority=0,
         moves_focus=True,
     ),
     KeyEntry(

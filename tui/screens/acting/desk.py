@@ -245,9 +245,8 @@ class ActionDesk:
             self._show_operation(plan.id)
 
     def flip_cluster(self, is_on: bool) -> None:
-        """Preview the flip of every node; only the palette leads here."""
-        nodes = tuple(self.newest.nodes)
-        intent = Intent(OperationKind.HOSTNS_ONLY, nodes, Scope.CLUSTER, is_on=is_on)
+        """Preview the flip of every node that can restart; only the palette leads here."""
+        intent = Intent(OperationKind.HOSTNS_ONLY, (), Scope.CLUSTER, is_on=is_on)
         self.preview(intent, f"Set {HOSTNS_ONLY}={str(is_on).lower()} for the whole cluster")
 
     # Watching

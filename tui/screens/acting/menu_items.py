@@ -13,7 +13,6 @@ from tui.model.operations import (
     OperationKind,
     OperationProgress,
     OperationState,
-    Scope,
 )
 from tui.model.snapshot import Snapshot
 from tui.screens import wording
@@ -107,14 +106,13 @@ def _node_items(snapshot: Snapshot, targets: Targets) -> Iterable[MenuItem]:
             missing or _no_node_config(nodes) or _is_so_already(nodes, is_on),
             note=_COVERAGE_WORDS[is_on],
         )
-    scope = Scope.CLUSTER if _no_node_config(nodes) else Scope.NODES
     yield MenuItem(
         "resize",
         "resize maps",
         f"Resize the load-balancing maps, restart {agents}",
-        Intent(OperationKind.RESIZE, uids, scope=scope),
+        Intent(OperationKind.RESIZE, uids),
         missing,
-        note="the size is computed",
+        note="for every node's next start" if _no_node_config(nodes) else "the size is computed",
     )
 
 
