@@ -60,8 +60,15 @@ def pod_path(name: str) -> str:
 class FakeCluster:
     """Session and gate in one: a deleted agent pod is followed by a new one, `start_seconds` on."""
 
-    def __init__(self, clock: VirtualClock, count: int = 4, start_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        count: int = 4,
+        start_seconds: float = 10.0,
+        server: str = "https://lab",
+    ) -> None:
         self.clock = clock
+        self.server = clean(server)
         self.start_seconds = start_seconds
         self.objects: dict[str, dict[str, Any]] = {}
         self.nodes: dict[NodeUid, NodeFacts] = {}
@@ -113,7 +120,7 @@ class FakeCluster:
         )
 
     def snapshot(self) -> Snapshot:
-        facts = ClusterFacts(context=CONTEXT, cilium_namespace=clean(NAMESPACE))
+        facts = ClusterFacts(context=CONTEXT, server=self.server, cilium_namespace=clean(NAMESPACE))
         nodes = {uid: self.on_look(one) for uid, one in self.nodes.items()}
         return Snapshot(self.clock.time(), cluster=facts, nodes=nodes, health=self.health)
 

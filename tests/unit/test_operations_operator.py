@@ -12,7 +12,6 @@ from tests.unit.collect_clock import VirtualClock, settle
 from tests.unit.operations_fakes import FakeCluster, Rig, uid_of
 from tui.cluster.gate import WriteRequest
 from tui.errors import (
-    ArmingError,
     BlockedError,
     ConnectError,
     DeniedError,
@@ -23,7 +22,6 @@ from tui.errors import (
 from tui.model.agent import AgentStatus, ComponentState, FailingController
 from tui.model.node import AgentPhase
 from tui.model.operations import (
-    ArmingMode,
     AuditEvent,
     Guard,
     GuardKind,
@@ -31,7 +29,13 @@ from tui.model.operations import (
     OperationKind,
     OperationPlan,
 )
-from tui.model.snapshot import AuditWritten, NodeFacts, Snapshot, SourceHealth, SourceState
+from tui.model.snapshot import (
+    AuditWritten,
+    NodeFacts,
+    Snapshot,
+    SourceHealth,
+    SourceState,
+)
 from tui.operations.journal import JournalError
 from tui.safety import clean
 
@@ -112,14 +116,6 @@ async def test_an_unarmed_session_begins_nothing(rig: Rig) -> None:
     with pytest.raises(NotArmedError):
         await rig.operator.start(plan, "")
     assert events(rig) == ["disarmed"]
-
-
-async def test_arming_takes_the_name_and_is_recorded(rig: Rig) -> None:
-    await rig.operator.disarm()
-    with pytest.raises(ArmingError):
-        await rig.operator.arm("lob")
-    assert (await rig.operator.arm("lab")).mode is ArmingMode.ARMED
-    assert events(rig) == ["disarmed", "armed"]
 
 
 async def test_disarming_stops_at_the_next_node(rig: Rig) -> None:
@@ -366,3 +362,24 @@ async def test_an_operation_that_another_ciltop_runs_is_not_unfinished(
     other = Rig(tmp_path, rig.cluster)
     await other.operator.recover()
     assert other.look().operations == ()
+
+
+async def test_a_long_operation_does_not_disarm_itself(rig: Rig) -> None:
+    plan = await rig.begin(1, 2)
+    rig.operator.pause()
+    await rig.clock.advance(3_000.0)
+    rig.operator.resume()
+    await rig.run_out()
+    assert rig.states(plan) == ["done", "done"]
+
+
+async def test_another_cluster_of_the_same_context_is_not_this_one(
+    rig: Rig, tmp_path: Path
+) -> None:
+    await rig.begin(1)
+    await rig.clock.advance(3.0)
+    await rig.operator.close()
+    other = Rig(tmp_path, FakeCluster(rig.clock, server="https://elsewhere"))
+    await other.operator.recover()
+    assert other.look().operations == ()
+    assert not (await other.operator.plan(Intent(OperationKind.RESTART, (uid_of(2),)))).blockers

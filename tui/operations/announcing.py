@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from tui.cluster.gate import WriteRequest
-from tui.errors import CiltopError, DeniedError
+from tui.errors import CiltopError, ClusterError, DeniedError
 from tui.model.node import Node
 from tui.model.operations import OperationPlan
 from tui.operations.timing import Clock
-from tui.operations.writer import Writes
+from tui.operations.writer import Reads, Writes
 from tui.safety import CleanText
 
 LOG = logging.getLogger("tui.operations.announcing")
@@ -23,7 +24,10 @@ MOST_CHARACTERS = 1_000
 class Announcer:
     """Writes Events while that is allowed; nothing waits for them long, nothing fails by them."""
 
-    def __init__(self, gate: Writes, clock: Clock, who: str, most_seconds: float) -> None:
+    def __init__(
+        self, session: Reads, gate: Writes, clock: Clock, who: str, most_seconds: float
+    ) -> None:
+        self._session = session
         self._gate = gate
         self._clock = clock
         self._who = who
@@ -42,8 +46,15 @@ class Announcer:
     async def on_daemonset(
         self, plan: OperationPlan, namespace: str, name: str, reason: str, text: str
     ) -> None:
-        """Write an Event on a DaemonSet."""
-        target = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name}
+        """Write an Event on a DaemonSet; `kubectl describe` shows it by the UID alone."""
+        path = f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"
+        try:
+            found = await self._session.get_json(path, dict[str, Any])
+        except ClusterError as error:
+            LOG.info("an Event was not written: %s", error.message)
+            return
+        uid = str((found.get("metadata") or {}).get("uid", ""))
+        target = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name, "uid": uid}
         await self._write(plan, namespace, {**target, "namespace": namespace}, reason, text, False)
 
     async def _write(

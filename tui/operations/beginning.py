@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,6 @@ from tui.operations.health import Wanted
 from tui.operations.undo import Reversal, UndoRecord
 from tui.operations.wanted import HOSTNS_ONLY
 from tui.operations.writer import Reads, sent_as
-from tui.safety import CleanText
 
 
 def new_objections(plan: OperationPlan, fresh: OperationPlan) -> list[str]:
@@ -164,19 +163,23 @@ def wanted_of(
 
 
 def seconds_to_wait(
-    records: Sequence[AuditRecord], context: CleanText, now: float, spacing: float
+    records: Sequence[AuditRecord],
+    now: float,
+    spacing: float,
+    is_here: Callable[[AuditRecord], bool],
 ) -> float:
     """Return how long no single agent may be restarted yet; 0 where one may be.
 
-    Restarts of operations that undo, or that restart several nodes in waves, don't count.
+    Restarts of operations that undo, or that restart several nodes in waves, don't count, nor do
+    those of another cluster.
     """
     nodes: dict[str, set[str]] = {}
     last: dict[str, float] = {}
     for one in records:
         is_restarted = one.event is AuditEvent.AFTER_WRITE and one.target.startswith("delete pods")
-        if one.context != context or not is_restarted or one.kind == OperationKind.UNDO.value:
+        if not is_restarted or one.at + spacing < now or one.kind == OperationKind.UNDO.value:
             continue
-        if one.result.startswith("not done"):
+        if one.result.startswith("not done") or not is_here(one):
             continue
         nodes.setdefault(one.operation_id, set()).add(str(one.node_name))
         last[one.operation_id] = one.at

@@ -12,9 +12,9 @@ from dataclasses import replace
 from tui.errors import BlockedError, CiltopError
 from tui.model.names import NodeUid
 from tui.model.operations import (
-    ArmingMode,
     ArmingState,
     AuditEvent,
+    AuditRecord,
     Guard,
     GuardKind,
     Intent,
@@ -23,8 +23,9 @@ from tui.model.operations import (
     OperationState,
     PlannedWrite,
 )
-from tui.model.snapshot import ArmingChanged, AuditWritten, OperationChanged
+from tui.model.snapshot import AuditWritten, OperationChanged
 from tui.operations.announcing import Announcer
+from tui.operations.arming_watch import ArmingWatch
 from tui.operations.beginning import (
     make_record,
     new_objections,
@@ -40,7 +41,14 @@ from tui.operations.journal import Journal
 from tui.operations.lease import OperationLease
 from tui.operations.planning import ArmedGate, Ground, Planner, record_of
 from tui.operations.progress import ProgressBook, Scribe, Tell
-from tui.operations.recovery import finishing_intent, unfinished, wanted_by
+from tui.operations.recovery import (
+    finishing_intent,
+    is_of,
+    progress_of,
+    settled,
+    unfinished,
+    wanted_by,
+)
 from tui.operations.timing import Clock, Timing
 from tui.operations.tools import Controls, Look, Revisit, Tools
 from tui.operations.undo import UndoError, UndoFolder, UndoRecord
@@ -90,13 +98,13 @@ class Operator:
         self._is_beginning = False
         self._finishes: dict[str, UndoRecord] = {}
         """Plan id -> the unfinished operation that it finishes."""
-        self._told_arming: ArmingState | None = None
+        self._arming = ArmingWatch(gate.arming, journal, tell)
 
     async def run(self) -> None:
         """Tell what was left behind, then tell for ever when the session disarms itself."""
         await self.recover()
         while True:
-            await self._tell_arming()
+            await self._arming.tell_change()
             await self._clock.sleep(TICK_SECONDS)
 
     async def recover(self) -> None:
@@ -128,12 +136,14 @@ class Operator:
         Raises:
             CiltopError: there is no such operation, or the cluster can't be asked.
         """
-        record = self._folder.read(operation_id)
-        left = unfinished(self._folder, self._journal.tail(JOURNAL_RECORDS), record.context)
-        progress = next((one for one in left if one.plan.id == operation_id), None)
-        if progress is None:
+        records = self._journal.tail(JOURNAL_RECORDS)
+        left = unfinished(self._folder, records, self._look().cluster)
+        record = next((one for one in left if one.id == operation_id), None)
+        if record is None:
             raise UndoError(f"operation {operation_id} is not unfinished: there is nothing to do")
-        plan = await self.plan(finishing_intent(record, progress))
+        record = await settled(record, self._session)
+        self._folder.write(record)
+        plan = await self.plan(finishing_intent(record, progress_of(record, records)))
         self._finishes[plan.id] = record
         return plan
 
@@ -194,25 +204,13 @@ class Operator:
 
         Raises:
             ArmingError: it is read-only, or what was typed is not the context's name.
-            JournalError: it can't be recorded.
+            JournalError: it can't be recorded; the session stays unarmed.
         """
-        arming = self._gate.arming
-        arming.arm(typed)
-        try:
-            await Scribe(self._journal, self._tell).record(AuditEvent.ARMED)
-        except CiltopError:
-            arming.disarm()
-            raise
-        await self._tell_arming()
-        return arming.state
+        return await self._arming.arm(typed)
 
     async def disarm(self) -> None:
         """Let this session write no more; an operation under way stops at its next write."""
-        was_armed = self._gate.arming.state.mode is ArmingMode.ARMED
-        self._gate.arming.disarm()
-        await self._tell_arming()
-        if was_armed:
-            await Scribe(self._journal, self._tell).record(AuditEvent.DISARMED)
+        await self._arming.disarm()
 
     async def close(self) -> None:
         """Stop at once, as when ciltop ends: what was begun is unfinished and stays recorded."""
@@ -265,7 +263,9 @@ class Operator:
 
         async with stack:
             try:
+                await self._announce(plan, tools, "CiltopBegan", str(plan.title))
                 state = await Executor(plan, tools, note_written).run()
+                await self._announce(plan, tools, "CiltopEnded", str(tools.book.progress.text))
                 await self._end(plan, record, state, tools)
             except CiltopError as error:
                 # The audit file itself fails: what is known is on the screen at least.
@@ -278,6 +278,16 @@ class Operator:
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _announce(self, plan: OperationPlan, tools: Tools, reason: str, text: str) -> None:
+        """Tell the DaemonSets whose agents restart, where it is more than one agent."""
+        nodes = self._look().nodes
+        uids = [uid for wave in plan.waves for uid in wave if uid in nodes]
+        agents = [agent for uid in uids if (agent := nodes[uid].agent) is not None]
+        if len(uids) > 1:
+            for namespace, name in sorted({(one.namespace, one.daemonset) for one in agents}):
+                if name:
+                    await tools.announcer.on_daemonset(plan, namespace, name, reason, text)
 
     async def _end(
         self, plan: OperationPlan, record: UndoRecord, state: OperationState, tools: Tools
@@ -304,8 +314,8 @@ class Operator:
         is_alone = sum(len(wave) for wave in plan.waves) == 1
         if is_alone and intent.kind is not OperationKind.UNDO:
             records = self._journal.tail(JOURNAL_RECORDS)
-            context = self._look().cluster.context
-            wait = seconds_to_wait(records, context, self._clock.time(), self._timing.spacing)
+            now, spacing = self._clock.time(), self._timing.spacing
+            wait = seconds_to_wait(records, now, spacing, self._is_here)
             if wait > 0:
                 text = (
                     f"an agent was restarted by itself less than {self._timing.spacing / 60:.0f} "
@@ -317,6 +327,12 @@ class Operator:
             text = f"another operator is at work on this cluster: {holder}"
             found.append(Guard(GuardKind.BLOCKED, "lease-held", clean(text)))
         return found
+
+    def _is_here(self, record: AuditRecord) -> bool:
+        try:
+            return is_of(self._folder.read(record.operation_id), self._look().cluster)
+        except UndoError:
+            return record.context == self._look().cluster.context
 
     def _lease(self) -> OperationLease:
         namespace = str(self._look().cluster.cilium_namespace)
@@ -349,7 +365,9 @@ class Operator:
             writer=writer,
             scribe=scribe,
             book=book,
-            announcer=Announcer(self._gate, self._clock, name, self._timing.announce),
+            announcer=Announcer(
+                self._session, self._gate, self._clock, name, self._timing.announce
+            ),
             controls=controls,
             clock=self._clock,
             timing=self._timing,
@@ -363,9 +381,14 @@ class Operator:
         return wanted_of(plan, undone, extra)
 
     async def _tell_unfinished(self) -> None:
-        context = self._look().cluster.context
-        for progress in unfinished(self._folder, self._journal.tail(JOURNAL_RECORDS), context):
-            await self._tell(OperationChanged(progress))
+        records = self._journal.tail(JOURNAL_RECORDS)
+        for record in unfinished(self._folder, records, self._look().cluster):
+            try:
+                record = await settled(record, self._session)  # noqa: PLW2901 - what it is now
+                self._folder.write(record)
+            except CiltopError as error:
+                LOG.warning("operation %s: not read back: %s", record.id, error.message)
+            await self._tell(OperationChanged(progress_of(record, records)))
 
     async def _tell_settled(self, operation_id: str, text: str) -> None:
         """Tell that an earlier operation needs nothing more."""
@@ -375,13 +398,3 @@ class Operator:
                 state = OperationState.ABORTED if is_left else one.state
                 changed = replace(one, state=state, text=clean(text), undo_id="")
                 await self._tell(OperationChanged(changed))
-
-    async def _tell_arming(self) -> None:
-        state = self._gate.arming.state
-        before, self._told_arming = self._told_arming, state
-        if state == before:
-            return
-        await self._tell(ArmingChanged(state))
-        was_armed = before is not None and before.mode is ArmingMode.ARMED
-        if was_armed and state.mode is ArmingMode.UNARMED:
-            LOG.info("the session disarmed itself or was disarmed")

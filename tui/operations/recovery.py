@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
+from tui.errors import NotFoundError
+from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeUid
 from tui.model.operations import (
     AuditEvent,
@@ -16,31 +19,60 @@ from tui.model.operations import (
     OperationProgress,
     OperationState,
 )
+from tui.operations.beginning import written
 from tui.operations.changes import is_restart, values_of
 from tui.operations.progress import waiting_nodes
 from tui.operations.undo import UndoFolder, UndoRecord
-from tui.safety import CleanText, clean
+from tui.operations.writer import Outcome, Reads, outcome_of, sent_as
+from tui.safety import clean
 
 
 def unfinished(
-    folder: UndoFolder, records: Sequence[AuditRecord], context: CleanText
-) -> tuple[OperationProgress, ...]:
+    folder: UndoFolder, records: Sequence[AuditRecord], cluster: ClusterFacts
+) -> tuple[UndoRecord, ...]:
     """Return the operations on this cluster that began and never ended, oldest first.
 
     Args:
         folder: the records of operations; one that another ciltop runs now is left out.
         records: the end of the audit file.
-        context: the kubeconfig context of this cluster.
+        cluster: which one this is.
     """
     ended = {one.operation_id for one in records if one.event is AuditEvent.ENDED}
     return tuple(
-        _progress(record, records)
+        record
         for record in folder.records()
-        if record.context == context and record.id not in ended and not folder.is_held(record.id)
+        if is_of(record, cluster) and record.id not in ended and not folder.is_held(record.id)
     )
 
 
-def _progress(record: UndoRecord, records: Iterable[AuditRecord]) -> OperationProgress:
+def is_of(record: UndoRecord, cluster: ClusterFacts) -> bool:
+    """Tell whether an operation was done on this cluster; two may have one context's name."""
+    return (record.context, record.server) == (cluster.context, cluster.server)
+
+
+async def settled(record: UndoRecord, session: Reads) -> UndoRecord:
+    """Return the record with what the cluster itself shows of writes that were under way.
+
+    Raises:
+        ClusterError: it can't be asked.
+    """
+    for write in record.plan.writes:
+        reversal = next((one for one in record.reversals if one.write_id == write.id), None)
+        if reversal is None or reversal.is_written:
+            continue
+        request = sent_as(write)
+        try:
+            found = await session.get_json(request.object_path, dict[str, Any])
+        except NotFoundError:
+            found = None
+        if outcome_of(request, found) is Outcome.DONE:
+            uid = str(((found or {}).get("metadata") or {}).get("uid", ""))
+            record = written(record, write, uid)
+    return record
+
+
+def progress_of(record: UndoRecord, records: Iterable[AuditRecord]) -> OperationProgress:
+    """Return how far an unfinished operation came."""
     own = [one for one in records if one.operation_id == record.id]
     nodes = tuple(_node(node, own) for node in waiting_nodes(record.plan))
     done = sum(node.state is NodeState.DONE for node in nodes)
