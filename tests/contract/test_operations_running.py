@@ -66,3 +66,10 @@ async def test_waves_restart_four_nodes_one_first_and_never_more_than_the_wave(
             assert all(end < started for end in earlier), (
                 "a wave began before the last was verified"
             )
+        found = await rig.api("/api/v1/namespaces/kube-system/events")
+        said = [
+            (one["reason"], one["involvedObject"]["kind"])
+            for one in found["items"]
+            if one["source"].get("component") == "ciltop"
+        ]
+        assert said == [("CiltopBegan", "DaemonSet"), ("CiltopEnded", "DaemonSet")]

@@ -114,3 +114,12 @@ def test_an_operation_that_runs_is_held_until_its_end(tmp_path: Path) -> None:
 def test_a_lock_that_a_killed_run_left_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "7f3a.running").touch()
     assert not UndoFolder(tmp_path).is_held("7f3a")
+
+
+def test_only_a_run_that_ended_is_a_dead_holder(tmp_path: Path) -> None:
+    folder = UndoFolder(tmp_path)
+    folder.write(replace(undo_record("a"), holder="alice 1"))
+    folder.write(replace(undo_record("b"), holder="alice 2"))
+    with folder.hold("b"):
+        assert folder.dead_holders() == {"alice 1"}
+    assert folder.dead_holders() == {"alice 1", "alice 2"}

@@ -25,7 +25,7 @@ def cluster() -> FakeCluster:
 
 
 def lease_of(cluster: FakeCluster, holder: str = "alice") -> OperationLease:
-    return OperationLease(cluster, cluster, NAMESPACE, holder, cluster.clock, Timing())
+    return OperationLease(cluster, cluster, NAMESPACE, holder, clock=cluster.clock, timing=Timing())
 
 
 def spec(cluster: FakeCluster) -> dict[str, Any]:
@@ -54,6 +54,22 @@ async def test_anothers_is_respected_until_it_runs_out(cluster: FakeCluster) -> 
     await bob.acquire()
     assert spec(cluster)["holderIdentity"] == "bob"
     assert spec(cluster)["leaseTransitions"] == 1
+
+
+async def test_what_a_dead_run_left_is_free(cluster: FakeCluster) -> None:
+    await lease_of(cluster).acquire()
+    bob = OperationLease(
+        cluster,
+        cluster,
+        NAMESPACE,
+        "bob",
+        clock=cluster.clock,
+        timing=Timing(),
+        dead=frozenset({"alice"}),
+    )
+    assert not await bob.holder()
+    await bob.acquire()
+    assert spec(cluster)["holderIdentity"] == "bob"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tui.cluster.gate import WriteRequest
 from tui.errors import CiltopError, ClusterError, DeniedError
 from tui.model.node import Node
 from tui.model.operations import OperationPlan
+from tui.model.snapshot import Snapshot
 from tui.operations.timing import Clock
 from tui.operations.writer import Reads, Writes
 from tui.safety import CleanText
@@ -43,10 +44,21 @@ class Announcer:
         target = {"apiVersion": "v1", "kind": "Node", "name": str(node.name), "uid": str(node.uid)}
         await self._write(plan, "default", target, reason, text, is_warning)
 
-    async def on_daemonset(
+    async def on_daemonsets(
+        self, plan: OperationPlan, snapshot: Snapshot, reason: str, text: str
+    ) -> None:
+        """Write an Event on each DaemonSet whose agents restart, for more than one agent."""
+        uids = [uid for wave in plan.waves for uid in wave if uid in snapshot.nodes]
+        agents = [agent for uid in uids if (agent := snapshot.nodes[uid].agent) is not None]
+        if len(uids) > 1:
+            for namespace, name in sorted({(one.namespace, one.daemonset) for one in agents}):
+                if name:
+                    await self._on_daemonset(plan, namespace, name, reason, text)
+
+    async def _on_daemonset(
         self, plan: OperationPlan, namespace: str, name: str, reason: str, text: str
     ) -> None:
-        """Write an Event on a DaemonSet; `kubectl describe` shows it by the UID alone."""
+        # `kubectl describe` finds an Event by the UID alone.
         path = f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"
         try:
             found = await self._session.get_json(path, dict[str, Any])

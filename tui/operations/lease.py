@@ -41,15 +41,29 @@ class LeaseHeldError(BlockedError):
 class OperationLease:
     """Holds `ciltop` in Cilium's namespace while an operation runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a Lease needs
         self,
         session: Reads,
         gate: Writes,
         namespace: str,
         holder: str,
+        *,
         clock: Clock,
         timing: Timing,
+        dead: frozenset[str] = frozenset(),
     ) -> None:
+        """Begin without it.
+
+        Args:
+            session: reads it.
+            gate: writes it.
+            namespace: Cilium's.
+            holder: as whom it is held.
+            clock: for renewals.
+            timing: how long it holds.
+            dead: holders that are known to run no more; what they left is free.
+        """
+        self._dead = dead
         self._session = session
         self._gate = gate
         self._clock = clock
@@ -145,7 +159,7 @@ class OperationLease:
         """Return who else holds the Lease and since when, or the empty text."""
         spec = _spec(found)
         holder = str(spec.get("holderIdentity") or "")
-        if not holder or holder == self._holder:
+        if not holder or holder == self._holder or holder in self._dead:
             return CleanText("")
         seconds = float(spec.get("leaseDurationSeconds") or self._timing.lease)
         renewed = _moment(str(spec.get("renewTime") or ""))
@@ -153,7 +167,10 @@ class OperationLease:
         if renewed is not None and renewed + seconds < self._clock.time():
             return CleanText("")
         since = spec.get("acquireTime") or "an unknown time"
-        return clean(f"{holder}, since {since}")
+        left = seconds if renewed is None else renewed + seconds - self._clock.time()
+        return clean(
+            f"{holder}, since {since}; without a sign of life its Lease ends in {left:.0f} s"
+        )
 
     def _create(self) -> WriteRequest:
         body = {

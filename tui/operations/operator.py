@@ -228,6 +228,7 @@ class Operator:
         await lease.acquire()
         stack.push_async_callback(lease.release)
         record = await make_record(plan, self._look(), self._session, self._clock.time())
+        record = replace(record, holder=self._holder)
         self._folder.write(record)
         stack.enter_context(self._folder.hold(plan.id))
         scribe = Scribe(self._journal, self._tell, plan)
@@ -263,9 +264,10 @@ class Operator:
 
         async with stack:
             try:
-                await self._announce(plan, tools, "CiltopBegan", str(plan.title))
+                await tools.announcer.on_daemonsets(plan, self._look(), "CiltopBegan", plan.title)
                 state = await Executor(plan, tools, note_written).run()
-                await self._announce(plan, tools, "CiltopEnded", str(tools.book.progress.text))
+                said = tools.book.progress.text
+                await tools.announcer.on_daemonsets(plan, self._look(), "CiltopEnded", said)
                 await self._end(plan, record, state, tools)
             except CiltopError as error:
                 # The audit file itself fails: what is known is on the screen at least.
@@ -278,16 +280,6 @@ class Operator:
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
-
-    async def _announce(self, plan: OperationPlan, tools: Tools, reason: str, text: str) -> None:
-        """Tell the DaemonSets whose agents restart, where it is more than one agent."""
-        nodes = self._look().nodes
-        uids = [uid for wave in plan.waves for uid in wave if uid in nodes]
-        agents = [agent for uid in uids if (agent := nodes[uid].agent) is not None]
-        if len(uids) > 1:
-            for namespace, name in sorted({(one.namespace, one.daemonset) for one in agents}):
-                if name:
-                    await tools.announcer.on_daemonset(plan, namespace, name, reason, text)
 
     async def _end(
         self, plan: OperationPlan, record: UndoRecord, state: OperationState, tools: Tools
@@ -337,7 +329,13 @@ class Operator:
     def _lease(self) -> OperationLease:
         namespace = str(self._look().cluster.cilium_namespace)
         return OperationLease(
-            self._session, self._gate, namespace, self._holder, self._clock, self._timing
+            self._session,
+            self._gate,
+            namespace,
+            self._holder,
+            clock=self._clock,
+            timing=self._timing,
+            dead=self._folder.dead_holders() - {self._holder},
         )
 
     def _tools(

@@ -68,6 +68,8 @@ class UndoRecord:
     reversals: tuple[Reversal, ...] = ()
     effective: Mapping[NodeUid, Mapping[str, str]] = field(default_factory=dict)
     """What each node's agent ran with before, of the options that were written."""
+    holder: str = ""
+    """As whom it held the Lease: a run that was killed left it behind."""
 
     @property
     def id(self) -> str:
@@ -135,6 +137,12 @@ class UndoFolder:
             except UndoError as error:
                 LOG.warning("%s", error.message)
         return tuple(sorted(found, key=lambda record: record.made_at))
+
+    def dead_holders(self) -> frozenset[str]:
+        """Return who held the Lease in operations of this machine that run no more."""
+        records = self.records()
+        held = {one.holder for one in records if self.is_held(one.id)}
+        return frozenset(one.holder for one in records if one.holder) - held
 
     @contextlib.contextmanager
     def hold(self, operation_id: str) -> Iterator[None]:
