@@ -12,7 +12,7 @@ from tests.ui.acting_pilot import acting, preview
 from tests.ui.app_pilot import settled, shows
 from tests.ui.app_samples import NOW
 from tui.errors import CiltopError
-from tui.model.operations import OperationPlan
+from tui.model.operations import Intent, OperationPlan
 from tui.screens.acting.preview import OLD_SECONDS
 
 
@@ -161,3 +161,17 @@ async def test_leaving_the_dialog_drops_the_plan_and_keeps_a_start() -> None:
         await settled(pilot)
         app.exit()
     assert not app.acts.begun[0].cancelled()
+
+
+async def test_plus_and_minus_plan_other_waves() -> None:
+    app = acting(plan=ops.wide_plan())
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "at most 1 node at once asked for: + - change it" in await preview(pilot)
+        await pilot.press("minus", "plus")
+        assert "at most 2 nodes at once asked for" in await settled(pilot)
+        await pilot.press("plus")
+        await settled(pilot)
+        await pilot.press("minus")
+        await settled(pilot)
+    intents = [call[1] for call in app.acts.asked]
+    assert [intent.wave_size for intent in intents if isinstance(intent, Intent)] == [1, 2, 3, 2]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -153,8 +154,7 @@ class ActionDesk:
     def _answer_unfinished(self, progress: OperationProgress, key: str | None) -> None:
         operation_id = progress.plan.id
         if key == FINISH:
-            finish = partial(self._acts.plan_finish, operation_id)
-            self._preview(finish, f"Finish {operation_id}")
+            self._preview(lambda _: self._acts.plan_finish(operation_id), f"Finish {operation_id}")
         elif key == UNDO:
             self.undo(progress)
         elif key == DISMISS:
@@ -223,7 +223,9 @@ class ActionDesk:
 
     def preview(self, intent: Intent, title: str) -> None:
         """Show what an intent means, after arming where that is all that is missing."""
-        self._preview(partial(self._acts.plan, intent), title)
+        self._preview(
+            lambda wave_size: self._acts.plan(replace(intent, wave_size=wave_size)), title
+        )
 
     def _preview(self, make: MakePlan, title: str) -> None:
         newest = self.newest

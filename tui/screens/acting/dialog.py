@@ -167,7 +167,7 @@ class Dialog(ModalScreen[T]):
     def _fit(self) -> None:
         """Let the box be as high as its text, and never higher than the terminal."""
         others = sum(
-            widget.outer_size.height
+            widget.outer_size.height + widget.styles.margin.height
             for widget in self._box.children
             if widget is not self.body and widget.display
         )

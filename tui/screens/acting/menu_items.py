@@ -178,6 +178,5 @@ def undo_intent(progress: OperationProgress) -> Intent:
         OperationKind.UNDO,
         nodes or progress.plan.intent.nodes,
         progress.plan.intent.scope,
-        wave_size=progress.plan.intent.wave_size,
         undo_id=progress.undo_id,
     )

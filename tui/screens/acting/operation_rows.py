@@ -204,9 +204,6 @@ def _node_lines(node: NodeProgress, now: float) -> list[DetailLine]:
         is_over = node.state not in _BEGUN
         span = mark_span(mark, is_over=is_over)
         since = "" if mark.at is None else wording.ago(max(0.0, now - mark.at))
-        tone = Tone.ERROR if mark.is_met is False and is_over else Tone.NORMAL
-        ago = Span(f"  {since}", Tone.MUTED)
-        lines.append(
-            sentence((span, Span(f" {wording.cut(mark.text, 2_000)}", tone), ago), key=mark.id)
-        )
+        words = f"{span.text} {wording.cut(mark.text, 2_000)}  {since}".rstrip()
+        lines.append(sentence(words, span.tone, key=mark.id))
     return lines

@@ -29,8 +29,8 @@ from widgets.state_note import NoteKind, StateNote
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone
 
-MakePlan = Callable[[], Future[OperationPlan]]
-"""Plans what is previewed; asked again where the preview grew old."""
+MakePlan = Callable[[int], Future[OperationPlan]]
+"""Plans what is previewed, with so many nodes in a wave; asked again where the preview grew old."""
 
 OLD_SECONDS = 300.0
 """A preview older than this must be made anew before it is confirmed."""
@@ -42,6 +42,8 @@ class PreviewDialog(Dialog[OperationPlan]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "plan_again", "Plan again", show=False, id="dialog.plan-again"),
+        Binding("plus", "wave_size(1)", "Larger waves", show=False, id="dialog.wave-more"),
+        Binding("minus", "wave_size(-1)", "Smaller waves", show=False, id="dialog.wave-less"),
     ]
 
     def __init__(self, board: Board, acts: Acts, make: MakePlan, title: str) -> None:
@@ -49,6 +51,7 @@ class PreviewDialog(Dialog[OperationPlan]):
         self._acts = acts
         self._make = make
         self._title = title
+        self._wave_size = 1
         self._plan: OperationPlan | None = None
         self._problem = ""
         self._is_starting = False
@@ -72,7 +75,7 @@ class PreviewDialog(Dialog[OperationPlan]):
 
     def lines(self) -> Sequence[DetailLine]:
         """Return the preview."""
-        return () if self._plan is None else preview_lines(self._plan)
+        return () if self._plan is None else preview_lines(self._plan, self._wave_size)
 
     def note(self) -> StateNote | None:
         """Return that the plan is being made, or why there is none."""
@@ -140,9 +143,18 @@ class PreviewDialog(Dialog[OperationPlan]):
         self.take_board()
         self.run_worker(self._make_plan(), name="plan", exclusive=True, exit_on_error=False)
 
+    def action_wave_size(self, step: int) -> None:
+        """Plan again with larger or smaller waves; the plan says what the DaemonSet allows."""
+        plan = self._plan
+        if plan is not None and len(plan.node_names) > 2:
+            wanted = max(1, self._wave_size + step)
+            if wanted != self._wave_size:
+                self._wave_size = wanted
+                self.action_plan_again()
+
     async def _make_plan(self) -> None:
         try:
-            self._plan = await answer(self._make())
+            self._plan = await answer(self._make(self._wave_size))
         except Exception as error:  # noqa: BLE001 - problem_words logs what is not ours
             self._problem = problem_words(error)
         self._typed.display = bool(self.confirmation)

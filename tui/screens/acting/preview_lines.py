@@ -37,10 +37,15 @@ class Readiness:
     words: Span
 
 
-def preview_lines(plan: OperationPlan) -> list[DetailLine]:
-    """Return the whole preview; each label stands at the first line of its part."""
+def preview_lines(plan: OperationPlan, wave_size: int = 1) -> list[DetailLine]:
+    """Return the whole preview; each label stands at the first line of its part.
+
+    Args:
+        plan: What is previewed.
+        wave_size: How many nodes at once were asked for.
+    """
     parts: tuple[tuple[str, Iterable[CellText]], ...] = (
-        ("nodes", _wave_cells(plan)),
+        ("nodes", _wave_cells(plan, wave_size)),
         ("warning", _guard_cells(plan, GuardKind.BLOCKED, GuardKind.WARNED)),
         ("now", [joined(*(_text(each) for each in plan.now))] if plan.now else []),
         ("diff", _diff_cells(plan.writes)),
@@ -69,7 +74,7 @@ def names_of(plan: OperationPlan) -> dict[NodeUid, str]:
     return {uid: wording.cut(name, 60) for uid, name in zip(uids, plan.node_names, strict=False)}
 
 
-def _wave_cells(plan: OperationPlan) -> list[CellText]:
+def _wave_cells(plan: OperationPlan, wave_size: int) -> list[CellText]:
     """Return who restarts, wave by wave, each by name."""
     if not plan.waves:
         return (
@@ -82,10 +87,14 @@ def _wave_cells(plan: OperationPlan) -> list[CellText]:
     if len(listed) == 1:
         return [listed[0]]
     last = len(listed)
-    return [
+    cells: list[CellText] = [
         (Span(f"wave {number} of {last}  ", Tone.MUTED), Span(nodes))
         for number, nodes in enumerate(listed, start=1)
     ]
+    if len(plan.node_names) > 2:
+        words = f"at most {wording.counted(wave_size, 'node')} at once asked for: + - change it"
+        cells.append(Span(words, Tone.MUTED))
+    return cells
 
 
 def _then_cells(plan: OperationPlan) -> list[CellText]:
