@@ -25,6 +25,7 @@ from tui.model.operations import (
     OperationKind,
     OperationPlan,
     OperationState,
+    Scope,
 )
 from tui.operations.writer import sent_as
 from tui.simulator.faults import DryRun, Fault, FaultKind
@@ -151,15 +152,46 @@ async def test_a_webhook_that_denies_the_write_stops_it_with_its_words(tmp_path:
         assert "change freeze until Monday" in said
 
 
-async def test_an_answer_that_is_lost_is_read_back_and_not_repeated(tmp_path: Path) -> None:
+async def test_a_dry_run_that_breaks_off_is_made_again(tmp_path: Path) -> None:
     async with operating(tmp_path, FOUR) as rig:
         plan = await rig.operator.plan(restart_one(rig))
-        # The delete is done, its answer broken: the first DELETE is the dry run.
         await rig.operator.start(plan, plan.confirmation)
         rig.server.faults.add(Fault(FaultKind.RESET, path=AGENT_PODS, verb="delete", count=2))
         await rig.operator.wait()
         ended = rig.operation(plan)
         assert ended.state is DONE, over(ended)
+
+
+async def test_a_write_whose_answer_is_lost_is_read_back_and_not_repeated(tmp_path: Path) -> None:
+    async with operating(tmp_path, FOUR) as rig:
+        intent = Intent(OperationKind.HOSTNS_ONLY, (rig.uid(names(rig)[0]),), is_on=True)
+        plan = await rig.operator.plan(intent)
+        await rig.operator.start(plan, plan.confirmation)
+        # Without `dryRun` in its query it is the write itself: done, and its answer broken.
+        path = r"/ciliumnodeconfigs\?(?!.*dryRun)"
+        fault = rig.server.faults.add(Fault(FaultKind.RESET, path=path, verb="create", count=1))
+        await rig.operator.wait()
+        ended = rig.operation(plan)
+        assert ended.state is DONE, over(ended)
+        assert fault not in rig.server.faults.rules
+        said = [one.result for one in rig.snapshot.audit if one.target.startswith("create")]
+        assert said == ["", "done; the answer was lost, the object shows it"]
+        configs = await rig.api("/apis/cilium.io/v2/namespaces/kube-system/ciliumnodeconfigs")
+        assert len(configs["items"]) == 1
+
+
+async def test_a_config_map_changed_since_the_preview_is_not_written(tmp_path: Path) -> None:
+    async with operating(tmp_path, FOUR) as rig:
+        intent = Intent(OperationKind.HOSTNS_ONLY, scope=Scope.CLUSTER, is_on=True)
+        plan = await rig.operator.plan(intent)
+        write = next(one for one in plan.writes if one.resource == "configmaps")
+        arming = Arming(False, "", rig.session.context)
+        arming.arm(rig.session.context)
+        somebody = replace(sent_as(write), body={"metadata": {"annotations": {"note": "mine"}}})
+        await rig.session.gate(arming).write(somebody)
+        assert "changed by somebody since the preview" in await ending(rig, plan)
+        held = await rig.api("/api/v1/namespaces/kube-system/configmaps/cilium-config")
+        assert "bpf-lb-sock-hostns-only" not in held["data"]
 
 
 async def test_the_api_lost_mid_wave_is_told_and_waited_for(tmp_path: Path) -> None:
