@@ -12,7 +12,6 @@ from tui.model.names import NodeUid
 from tui.model.operations import (
     AuditEvent,
     AuditRecord,
-    GuardKind,
     OperationKind,
     OperationPlan,
     PlannedWrite,
@@ -20,6 +19,7 @@ from tui.model.operations import (
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.changes import is_config_map, is_restart, removed, values_of
 from tui.operations.health import Wanted
+from tui.operations.seen import unseen
 from tui.operations.undo import Reversal, UndoRecord
 from tui.operations.wanted import HOSTNS_ONLY
 from tui.operations.writer import Reads, sent_as
@@ -30,12 +30,7 @@ def new_objections(plan: OperationPlan, fresh: OperationPlan) -> list[str]:
     if fresh.is_blocked:
         accepts = plan.intent.accepts_data_loss
         return [str(guard.text) for guard in fresh.blockers if not (accepts and guard.is_data_loss)]
-    known = {(guard.id, guard.node_uid) for guard in plan.guards}
-    found = [
-        f"new since the preview: {guard.text}"
-        for guard in fresh.guards
-        if guard.kind is not GuardKind.NOTED and (guard.id, guard.node_uid) not in known
-    ]
+    found = [f"new since the preview: {guard.text}" for guard in unseen(plan, fresh.guards)]
     before = {_key(write): write for write in plan.writes if write.verb != "create"}
     now = {_key(write): write for write in fresh.writes if write.verb != "create"}
     for key in sorted(before.keys() | now.keys()):

@@ -16,6 +16,7 @@ from tui.operations.health import (
     crash_reason,
     merged,
 )
+from tui.operations.seen import brought_along
 from tui.operations.tools import AbortedError, LeaseLostError, Tools
 from tui.safety import CleanText, clean
 
@@ -68,10 +69,13 @@ class NodeRestart:
         facts = snapshot.nodes.get(self._uid)
         if facts is None:
             raise CiltopError("the node has left the cluster")
-        for guard in tools.recheck(self._plan, snapshot, self._uid):
+        guards = tools.recheck(self._plan, snapshot, self._uid)
+        for guard in guards:
             is_accepted = self._plan.intent.accepts_data_loss and guard.is_data_loss
             if guard.kind is GuardKind.BLOCKED and not is_accepted:
                 raise CiltopError(f"blocked meanwhile: {guard.text}")
+        for guard in brought_along(self._plan, guards):
+            raise CiltopError(f"other than in the preview, plan again: {guard.text}")
         await tools.book.change_node(self._uid, NodeState.WRITING, "taking the baseline")
         unready, _ = await tools.ask_endpoints(facts)
         self._baseline = baseline_of(facts, tools.clock.time(), unready)
