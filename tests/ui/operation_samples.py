@@ -303,6 +303,7 @@ def failed() -> OperationProgress:
         state=OperationState.FAILED,
         nodes=nodes,
         text=clean("stopped at the first failure: node-2"),
+        started_at=NOW - 345,
         ended_at=NOW - 40,
     )
 
