@@ -130,6 +130,8 @@ async def test_disarming_stops_at_the_next_node(rig: Rig) -> None:
 async def test_pausing_holds_the_next_wave_and_resuming_goes_on(rig: Rig) -> None:
     plan = await rig.begin(1, 2)
     rig.operator.pause()
+    await settle()
+    assert "pauses before the next wave" in rig.progress(plan).text
     await rig.clock.advance(200.0)
     assert rig.states(plan) == ["done", "waiting"]
     assert rig.progress(plan).state.value == "paused"

@@ -23,6 +23,7 @@ from tui.operations.seen import unseen
 from tui.operations.undo import Reversal, UndoRecord
 from tui.operations.wanted import HOSTNS_ONLY
 from tui.operations.writer import Reads, sent_as
+from tui.safety import clean
 
 
 def new_objections(plan: OperationPlan, fresh: OperationPlan) -> list[str]:
@@ -155,6 +156,22 @@ def wanted_of(
             before = dict(undone.effective.get(uid, {})) if undone is not None else {}
             found[uid] = Wanted({**extra, **values, **before}, is_sizing)
     return found
+
+
+def too_soon(
+    records: Sequence[AuditRecord],
+    now: float,
+    spacing: float,
+    is_here: Callable[[AuditRecord], bool],
+) -> Iterator[Guard]:
+    """Yield what forbids the restart of one agent so soon after another one's."""
+    wait = seconds_to_wait(records, now, spacing, is_here)
+    if wait > 0:
+        text = (
+            f"an agent was restarted by itself less than {spacing / 60:.0f} minutes ago: "
+            f"wait {wait:.0f} s, or restart the nodes in one operation"
+        )
+        yield Guard(GuardKind.BLOCKED, "too-soon", clean(text))
 
 
 def seconds_to_wait(

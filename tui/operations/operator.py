@@ -29,7 +29,7 @@ from tui.operations.arming_watch import ArmingWatch
 from tui.operations.beginning import (
     make_record,
     new_objections,
-    seconds_to_wait,
+    too_soon,
     wanted_of,
     written,
 )
@@ -95,6 +95,7 @@ class Operator:
         self._controls: Controls | None = None
         self._book: ProgressBook | None = None
         self._task: asyncio.Task[None] | None = None
+        self._said: asyncio.Task[None] | None = None
         self._is_beginning = False
         self._finishes: dict[str, UndoRecord] = {}
         """Plan id -> the unfinished operation that it finishes."""
@@ -187,17 +188,25 @@ class Operator:
         """Begin no more waves until it is resumed; what was begun is verified."""
         if self._controls is not None:
             self._controls.is_paused = True
+            self._say("pauses before the next wave; what was begun is verified")
 
     def resume(self) -> None:
         """Go on."""
         if self._controls is not None:
             self._controls.is_paused = False
+            self._say("goes on")
 
     def abort(self) -> None:
         """Begin nothing more; what was begun is verified. A second time: not even that."""
         if self._controls is not None:
             self._controls.is_cut = self._controls.is_aborted
             self._controls.is_aborted = True
+            self._say("aborting: nothing more is begun, what was begun is verified")
+
+    def _say(self, text: str) -> None:
+        """Show that a wish was heard, before it takes effect."""
+        if self.is_running and self._book is not None:
+            self._said = asyncio.create_task(self._book.change(text=text), name="say")
 
     async def arm(self, typed: str) -> ArmingState:
         """Let this session write.
@@ -307,13 +316,7 @@ class Operator:
         if is_alone and intent.kind is not OperationKind.UNDO:
             records = self._journal.tail(JOURNAL_RECORDS)
             now, spacing = self._clock.time(), self._timing.spacing
-            wait = seconds_to_wait(records, now, spacing, self._is_here)
-            if wait > 0:
-                text = (
-                    f"an agent was restarted by itself less than {self._timing.spacing / 60:.0f} "
-                    f"minutes ago: wait {wait:.0f} s, or restart the nodes in one operation"
-                )
-                found.append(Guard(GuardKind.BLOCKED, "too-soon", clean(text)))
+            found.extend(too_soon(records, now, spacing, self._is_here))
         holder = await self._lease().holder()
         if holder and not self.is_running:
             text = f"another operator is at work on this cluster: {holder}"
@@ -350,7 +353,7 @@ class Operator:
             scribe,
             self._clock,
             self._timing,
-            check=controls.check,
+            stops=controls,
             say=say,
         )
         who = self._journal.who

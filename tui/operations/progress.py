@@ -62,8 +62,10 @@ class ProgressBook:
         text: str | None = None,
         undo_id: str | None = None,
     ) -> None:
-        """Change what is said of the operation as a whole."""
+        """Change what is said of the operation as a whole; how it ended stays said."""
         before = self._progress
+        if before.is_over and state is None and undo_id is None:
+            return
         now = replace(
             before,
             state=before.state if state is None else state,
