@@ -12,6 +12,8 @@ from tui.model.names import NodeUid
 from tui.model.operations import (
     AuditEvent,
     AuditRecord,
+    Guard,
+    GuardKind,
     OperationKind,
     OperationPlan,
     PlannedWrite,

@@ -310,10 +310,9 @@ class Operator:
             await self._tell_settled(earlier.id, text)
 
     async def _own_guards(self, plan: OperationPlan) -> list[Guard]:
-        found = []
-        intent = plan.intent
+        found: list[Guard] = []
         is_alone = sum(len(wave) for wave in plan.waves) == 1
-        if is_alone and intent.kind is not OperationKind.UNDO:
+        if is_alone and plan.intent.kind is not OperationKind.UNDO:
             records = self._journal.tail(JOURNAL_RECORDS)
             now, spacing = self._clock.time(), self._timing.spacing
             found.extend(too_soon(records, now, spacing, self._is_here))
