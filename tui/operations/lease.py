@@ -5,6 +5,7 @@ Renewals are not in the audit file: they change nothing but the Lease's own time
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from tui.errors import (
     BlockedError,
     CiltopError,
     ClusterError,
+    ConnectError,
     DeniedError,
     ForbiddenError,
     IdentityError,
@@ -25,17 +27,13 @@ from tui.errors import (
     UnknownOutcomeError,
 )
 from tui.operations.timing import Clock, Timing
-from tui.operations.tools import Controls
+from tui.operations.tools import Controls, LeaseHeldError
 from tui.operations.writer import Reads, Writes
 from tui.safety import CleanText, clean
 
 LOG = logging.getLogger("tui.operations.lease")
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-class LeaseHeldError(BlockedError):
-    """Another operator is at work on this cluster."""
 
 
 class OperationLease:
@@ -71,6 +69,8 @@ class OperationLease:
         self._namespace = namespace
         self._holder = holder
         self._held: dict[str, Any] | None = None
+        self._taking = asyncio.Lock()
+        self._taken_at = 0.0
         self.warning = CleanText("")
         """Why there is none, where it may not be written; empty otherwise."""
 
@@ -101,6 +101,7 @@ class OperationLease:
 
     async def keep(self, controls: Controls) -> None:
         """Renew it for ever; whoever took it meanwhile stops the operation."""
+        controls.renew = self.renew
         while True:
             await self._clock.sleep(self._timing.renew)
             if self._held is None:
@@ -113,6 +114,24 @@ class OperationLease:
             except CiltopError as error:
                 # The next renewal reads it anew, and finds out whether somebody took it.
                 LOG.warning("the Lease was not renewed: %s", error.message)
+
+    async def renew(self) -> None:
+        """Return while nobody else can have it; renew it first where it may have run out.
+
+        A lost API, or a machine that slept, gives another operator the time to take it.
+
+        Raises:
+            LeaseHeldError: somebody has taken it.
+            CiltopError: whether somebody has could not be found out.
+        """
+        age = self._clock.time() - self._taken_at
+        if self._held is None or 0 <= age < self._timing.lease - self._timing.renew:
+            return
+        try:
+            await self._take()
+        except UnknownOutcomeError as error:
+            # It is not the write that it stands before whose outcome is unknown.
+            raise ConnectError(f"the Lease was not renewed: {error.message}") from error
 
     async def release(self) -> None:
         """Give it back; where that fails it runs out by itself."""
@@ -128,6 +147,12 @@ class OperationLease:
         self._held = None
 
     async def _take(self) -> None:
+        async with self._taking:
+            asked_at = self._clock.time()
+            await self._take_now()
+            self._taken_at = asked_at
+
+    async def _take_now(self) -> None:
         found = await self._read()
         if other := self._other(found):
             raise LeaseHeldError(f"another operator is at work on this cluster: {other}")

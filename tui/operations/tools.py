@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tui.errors import OperationError
+from tui.errors import BlockedError, OperationError
 from tui.model.names import NodeUid
 from tui.model.operations import Guard, OperationPlan
 from tui.model.snapshot import NodeFacts, Snapshot
@@ -27,6 +27,10 @@ class AbortedError(OperationError):
     """Somebody ended the operation."""
 
 
+class LeaseHeldError(BlockedError):
+    """Another operator is at work on this cluster."""
+
+
 class LeaseLostError(OperationError):
     """Another operator has taken over."""
 
@@ -41,6 +45,8 @@ class Controls:
     """Not even what was begun is verified any more."""
     lost_lease: CleanText = CleanText("")
     """Who took over; empty while nobody did."""
+    renew: Callable[[], Awaitable[None]] | None = None
+    """Makes sure that nobody else can have taken over."""
 
     def check(self) -> None:
         """Return while new writes may be made.
@@ -53,6 +59,22 @@ class Controls:
             raise LeaseLostError(self.lost_lease)
         if self.is_aborted:
             raise AbortedError("aborted: nothing more is begun")
+
+    async def ready(self) -> None:
+        """Return once a write may be sent.
+
+        Raises:
+            AbortedError: somebody ended the operation.
+            LeaseLostError: another operator has taken over.
+            CiltopError: whether another has can't be found out.
+        """
+        self.check()
+        if self.renew is not None:
+            try:
+                await self.renew()
+            except LeaseHeldError as error:
+                self.lost_lease = error.message
+            self.check()
 
 
 @dataclass(frozen=True, slots=True)

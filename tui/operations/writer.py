@@ -39,6 +39,7 @@ MOST_WAIT_SECONDS = 15.0
 UNREACHED = (ConnectError, DeadlineError, UnauthorizedError, ThrottledError)
 """Nothing was sent, or nothing was done: the same may be asked again when the API is back."""
 SERVER_TROUBLE = 500
+_LATE = "done; the answer was lost, the object shows it"
 
 
 class Reads(Protocol):
@@ -62,6 +63,17 @@ class Writes(Protocol):
 
     async def write(self, request: WriteRequest) -> dict[str, Any]:
         """Make a change."""
+        ...
+
+
+class Stops(Protocol):
+    """What ends an operation early."""
+
+    is_cut: bool
+    """Nothing is waited for any more."""
+
+    async def ready(self) -> None:
+        """Return once a write may be sent."""
         ...
 
 
@@ -125,7 +137,7 @@ class Writer:
         clock: Clock,
         timing: Timing,
         *,
-        check: Callable[[], None],
+        stops: Stops,
         say: Callable[[str], Awaitable[None]],
     ) -> None:
         """Begin.
@@ -136,7 +148,7 @@ class Writer:
             scribe: records.
             clock: for waiting.
             timing: how long.
-            check: raises when the operation was aborted: nothing is sent then.
+            stops: raises when the operation was aborted: nothing is sent then.
             say: shows what it waits for; the empty text when it goes on.
         """
         self._session = session
@@ -144,7 +156,7 @@ class Writer:
         self._scribe = scribe
         self._clock = clock
         self._timing = timing
-        self._check = check
+        self._stops = stops
         self._say = say
 
     async def make(self, planned: PlannedWrite, node_name: NodeName = NodeName("")) -> str:
@@ -181,24 +193,23 @@ class Writer:
         return uid
 
     async def _made(self, request: WriteRequest) -> tuple[str, str]:
-        failures = 0
+        failures, is_doubtful = 0, False
         while True:
-            self._check()
             try:
+                await self._stops.ready()
                 answer = await self._gate.write(request)
             except UnknownOutcomeError as error:
                 LOG.warning("%s", error.message)
                 await self._say(f"outcome unknown, reading back: {error.message}")
-                outcome, uid = await self._read_back(request)
-                await self._say("")
-                if outcome is Outcome.DONE:
-                    return uid, "done; the answer was lost, the object shows it"
-                if outcome is Outcome.REPLACED:
-                    raise IdentityError(
-                        f"{request.title}: its answer was lost, and the object is now "
-                        f"{outcome.value}; plan again",
-                        uid,
-                    ) from error
+                is_doubtful = True
+                if (uid := await self._done_all_the_same(request, error)) is not None:
+                    return uid, _LATE
+            except OperationError as error:
+                # What was sent before it may have been done after it was read back.
+                uid = await self._done_all_the_same(request, error) if is_doubtful else None
+                if uid is None:
+                    raise
+                return uid, _LATE
             except ClusterError as error:
                 if not _is_passing(error):
                     raise
@@ -209,6 +220,23 @@ class Writer:
                 await self._say("")
                 return str((answer.get("metadata") or {}).get("uid", "")), "done"
 
+    async def _done_all_the_same(self, request: WriteRequest, error: OperationError) -> str | None:
+        """Return the object's UID where it shows the write; None where it was not done.
+
+        Raises:
+            IdentityError: the object is another one, or changed by somebody else.
+            UnknownOutcomeError: it can't be read back.
+        """
+        outcome, uid = await self._read_back(request)
+        await self._say("")
+        if outcome is Outcome.REPLACED:
+            raise IdentityError(
+                f"{request.title}: its answer was lost, and the object is now "
+                f"{outcome.value}; plan again",
+                uid,
+            ) from error
+        return uid if outcome is Outcome.DONE else None
+
     async def _read_back(self, request: WriteRequest) -> tuple[Outcome, str]:
         """Look at the object until it tells; a server may still be at work on what was sent."""
         looks, failures = 0, 0
@@ -216,7 +244,7 @@ class Writer:
             try:
                 found = await self._read(request)
             except ClusterError as error:
-                if not _is_passing(error):
+                if self._stops.is_cut or not _is_passing(error):
                     raise UnknownOutcomeError(
                         f"{request.title}: nobody knows whether it was done; reading it back "
                         f"failed: {error.message}"
