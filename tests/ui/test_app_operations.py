@@ -231,6 +231,10 @@ async def test_what_an_earlier_run_left_half_done_is_offered(
         if not tabs:
             app.show(ops.shown(operations=(ops.unfinished(),)))
             assert "An earlier ciltop" not in await settled(pilot)
+            await pilot.press("O")
+            await settled(pilot)
+            await pilot.press("H")
+            assert "An earlier ciltop" in await settled(pilot)
 
 
 async def test_unfinished_operation_is_finished_after_arming_only() -> None:

@@ -144,12 +144,13 @@ class ActionDesk:
             is_new = progress.plan.id not in self._offered
             if progress.state is OperationState.UNFINISHED and is_new:
                 self._offered.add(progress.plan.id)
-                title, lines, choices = unfinished_question(progress)
-                self._push(
-                    QuestionDialog(self.desk.board, title, lines, choices),
-                    partial(self._answer_unfinished, progress),
-                )
+                self._ask_unfinished(progress)
                 return
+
+    def _ask_unfinished(self, progress: OperationProgress) -> None:
+        title, lines, choices = unfinished_question(progress)
+        question = QuestionDialog(self.desk.board, title, lines, choices)
+        self._push(question, partial(self._answer_unfinished, progress))
 
     def _answer_unfinished(self, progress: OperationProgress, key: str | None) -> None:
         operation_id = progress.plan.id
@@ -293,7 +294,9 @@ class ActionDesk:
 
     def hold(self, progress: OperationProgress | None) -> None:
         """Pause an operation at once; ask before it goes on, for that writes."""
-        if progress is None or progress.is_over:
+        if progress is not None and progress.state is OperationState.UNFINISHED:
+            self._ask_unfinished(progress)
+        elif progress is None or progress.is_over:
             self._app.notify("nothing is running here", markup=False)
         elif progress.state is OperationState.RUNNING:
             self._acts.pause()

@@ -183,6 +183,8 @@ def operation_lines(
     lines.append(value("id", plan.id))
     if progress.text:
         lines.append(value("says", wording.cut(progress.text, 2_000)))
+    if progress.state is OperationState.UNFINISHED:
+        lines.append(value("left", "H finishes it, or leaves it as it is; both ask first"))
     if progress.undo_id:
         lines.append(value("undo", f"u puts back what {progress.undo_id} changed"))
     elif not plan.can_undo:
