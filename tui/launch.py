@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tui.collect.live import Connect
     from tui.collect.thread import CollectorThread
     from tui.model.snapshot import Source
+    from tui.operations.timing import Timing
     from tui.simulator.server import SimulatorServer
     from tui.store import Mailbox
 
@@ -121,12 +122,15 @@ def operating_feed(config: Config, *, is_confirmed: bool) -> tuple[Mailbox, Coll
     )
 
 
-def operator_opener(config: Config, *, is_confirmed: bool | None = None) -> OpenActing:
+def operator_opener(
+    config: Config, *, is_confirmed: bool | None = None, timing: Timing | None = None
+) -> OpenActing:
     """Return what opens the operator on a session, on the collector's loop.
 
     Args:
         config: of the chosen context; `read-only` there can't be armed.
         is_confirmed: for a command: whether `--yes` was given; None where a person arms.
+        timing: how long everything may take; None for what is right on a real cluster.
     """
 
     def open_acting(ground: Ground) -> Acting:
@@ -163,6 +167,7 @@ def operator_opener(config: Config, *, is_confirmed: bool | None = None) -> Open
             revisit=ground.revisit,
             folder=undo,
             planner=cluster_planner(session, gate, undo, clock.time),
+            timing=timing,
         )
 
     return open_acting
