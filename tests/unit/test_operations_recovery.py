@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.unit.collect_clock import VirtualClock
-from tests.unit.operations_fakes import CONTEXT, NAMESPACE, FakeCluster, uid_of
+from tests.unit.operations_fakes import CONTEXT, NAMESPACE, FakeCluster, Rig, uid_of
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName
 from tui.model.operations import (
@@ -22,7 +23,7 @@ from tui.model.operations import (
     PlannedWrite,
 )
 from tui.operations.recovery import finishing_intent, is_of, progress_of, settled, wanted_by
-from tui.operations.undo import Reversal, UndoRecord
+from tui.operations.undo import Reversal, UndoFolder, UndoRecord
 from tui.safety import clean
 
 NAME = "zz-ciltop-7f3a"
@@ -112,3 +113,28 @@ def test_a_cluster_is_its_context_and_its_server() -> None:
     assert is_of(RECORD, ClusterFacts(context=CONTEXT, server=clean("https://a")))
     assert not is_of(RECORD, ClusterFacts(context=CONTEXT, server=clean("https://b")))
     assert not is_of(RECORD, ClusterFacts(context=clean("x"), server=clean("https://a")))
+
+
+async def test_what_has_ended_stays_ended_when_the_audit_file_is_rotated(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, FakeCluster(VirtualClock()))
+    await rig.begin(1)
+    await rig.run_out()
+    (tmp_path / "audit.jsonl").unlink()
+    again = Rig(tmp_path, rig.cluster)
+    await again.operator.recover()
+    assert again.look().operations == ()
+
+
+async def test_what_was_left_as_it_is_can_still_be_undone(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, FakeCluster(VirtualClock(), server="https://a"))
+    metadata = {**BODY["metadata"], "uid": "made-1", "resourceVersion": "2"}
+    rig.cluster.objects[PATH] = {**BODY, "metadata": metadata}
+    UndoFolder(tmp_path / "undo").write(RECORD)
+    await rig.operator.recover()
+    await rig.operator.dismiss("7f3a")
+    left = rig.progress(PLAN)
+    assert (left.state.value, left.undo_id) == ("aborted", "7f3a")
+    (tmp_path / "audit.jsonl").unlink()
+    again = Rig(tmp_path, rig.cluster)
+    await again.operator.recover()
+    assert again.look().operations == ()

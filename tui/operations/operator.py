@@ -45,6 +45,7 @@ from tui.operations.recovery import (
     finishing_intent,
     is_of,
     progress_of,
+    record_end,
     settled,
     unfinished,
     wanted_by,
@@ -155,8 +156,8 @@ class Operator:
             CiltopError: there is no such operation, or it can't be recorded.
         """
         record = self._folder.read(operation_id)
-        scribe = Scribe(self._journal, self._tell, record.plan)
-        await scribe.record(AuditEvent.ENDED, "left as it is")
+        told = Scribe(self._journal, self._tell, record.plan)
+        await record_end(told, self._folder, operation_id, "left as it is")
         await self._tell_settled(operation_id, "left as it is")
 
     async def start(self, plan: OperationPlan, typed: str) -> None:
@@ -284,8 +285,7 @@ class Operator:
                 await tools.book.change(OperationState.FAILED, error.message)
             except Exception as error:
                 LOG.exception("operation %s ended", plan.id)
-                text = f"ended by a bug: {type(error).__name__}: {error}"
-                await tools.book.change(OperationState.FAILED, text)
+                await tools.book.change(OperationState.FAILED, f"ended by a bug: {error!r}")
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
@@ -298,16 +298,15 @@ class Operator:
         said = tools.book.progress.text
         if state is OperationState.ABORTED:
             await tools.scribe.record(AuditEvent.ABORTED, said)
-        await tools.scribe.record(AuditEvent.ENDED, said, result=state.value)
+        await record_end(tools.scribe, self._folder, plan.id, said, state.value)
         if state is not OperationState.DONE:
             return
-        earlier = self._finishes.pop(plan.id, None) or record_of(plan.intent, self._folder)
-        if earlier is not None:
-            verb = "undone" if plan.intent.kind is OperationKind.UNDO else "finished"
-            scribe = Scribe(self._journal, self._tell, earlier.plan)
-            text = f"{verb} by operation {plan.id}"
-            await scribe.record(AuditEvent.ENDED, text)
-            await self._tell_settled(earlier.id, text)
+        if earlier := self._finishes.pop(plan.id, None) or record_of(plan.intent, self._folder):
+            is_undone = plan.intent.kind is OperationKind.UNDO
+            text = f"{'undone' if is_undone else 'finished'} by operation {plan.id}"
+            told = Scribe(self._journal, self._tell, earlier.plan)
+            await record_end(told, self._folder, earlier.id, text)
+            await self._tell_settled(earlier.id, text, is_undone=is_undone)
 
     async def _own_guards(self, plan: OperationPlan) -> list[Guard]:
         found: list[Guard] = []
@@ -390,11 +389,12 @@ class Operator:
                 LOG.warning("operation %s: not read back: %s", record.id, error.message)
             await self._tell(OperationChanged(progress_of(record, records)))
 
-    async def _tell_settled(self, operation_id: str, text: str) -> None:
-        """Tell that an earlier operation needs nothing more."""
+    async def _tell_settled(self, operation_id: str, text: str, *, is_undone: bool = False) -> None:
+        """Tell that an earlier operation needs nothing more; it can be undone until it is."""
         for one in self._look().operations:
             if one.plan.id == operation_id:
                 is_left = one.state is OperationState.UNFINISHED
                 state = OperationState.ABORTED if is_left else one.state
-                changed = replace(one, state=state, text=clean(text), undo_id="")
+                kept = "" if is_undone else one.undo_id
+                changed = replace(one, state=state, text=clean(text), undo_id=kept)
                 await self._tell(OperationChanged(changed))

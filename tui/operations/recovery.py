@@ -21,7 +21,7 @@ from tui.model.operations import (
 )
 from tui.operations.beginning import written
 from tui.operations.changes import is_restart, values_of
-from tui.operations.progress import waiting_nodes
+from tui.operations.progress import Scribe, waiting_nodes
 from tui.operations.undo import UndoFolder, UndoRecord
 from tui.operations.writer import Outcome, Reads, outcome_of, sent_as
 from tui.safety import clean
@@ -41,7 +41,10 @@ def unfinished(
     return tuple(
         record
         for record in folder.records()
-        if is_of(record, cluster) and record.id not in ended and not folder.is_held(record.id)
+        if is_of(record, cluster)
+        and not record.is_ended
+        and record.id not in ended
+        and not folder.is_held(record.id)
     )
 
 
@@ -131,6 +134,18 @@ def finishing_intent(record: UndoRecord, progress: OperationProgress) -> Intent:
     if intent.kind is OperationKind.UNDO and not record.reversals:
         return intent
     return Intent(OperationKind.RESTART, left, wave_size=intent.wave_size)
+
+
+async def record_end(
+    scribe: Scribe, folder: UndoFolder, operation_id: str, text: str, result: str = ""
+) -> None:
+    """Record how an operation ended, so that no later run takes it for half done.
+
+    Raises:
+        JournalError: the audit file can't be written.
+    """
+    await scribe.record(AuditEvent.ENDED, text, result=result)
+    folder.end(operation_id)
 
 
 def wanted_by(record: UndoRecord) -> dict[str, str]:

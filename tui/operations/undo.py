@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -70,6 +70,8 @@ class UndoRecord:
     """What each node's agent ran with before, of the options that were written."""
     holder: str = ""
     """As whom it held the Lease: a run that was killed left it behind."""
+    is_ended: bool = False
+    """Whether it is known how it ended; the audit file may be rotated away."""
 
     @property
     def id(self) -> str:
@@ -137,6 +139,13 @@ class UndoFolder:
             except UndoError as error:
                 LOG.warning("%s", error.message)
         return tuple(sorted(found, key=lambda record: record.made_at))
+
+    def end(self, operation_id: str) -> None:
+        """Remember that an operation has ended; the audit file says so as well, while it lasts."""
+        try:
+            self.write(replace(self.read(operation_id), is_ended=True))
+        except UndoError as error:
+            LOG.warning("%s", error.message)
 
     def dead_holders(self) -> frozenset[str]:
         """Return who held the Lease in operations of this machine that run no more."""
