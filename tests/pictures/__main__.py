@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -19,13 +21,19 @@ from tui.cluster.access import ConnectionSettings
 from tui.collect.live import LiveSource
 from tui.collect.settings import CollectSettings
 from tui.collect.thread import CollectorThread
+from tui.config import load_config
 from tui.demo import SimulatorProcess
+from tui.launch import operator_opener
+from tui.operations.timing import Timing
 from tui.screens.pictures import capture, clean_svg, png_of
 from tui.screens.settings import AppSettings
 from tui.store import Mailbox, Store
 
 FOLDER = Path("screenshots")
 LONGEST_WAIT_SECONDS = 240.0
+NO_CONFIG = Path("/nonexistent/config.toml")
+HASTY = Timing(verify=30.0, quiet=5.0, soak=3.0)
+"""A failure must not be waited for as long as on a real cluster."""
 ZOOM = 1.0
 """Smaller than what `ctrl+s` saves: these pictures are in the repository."""
 
@@ -41,7 +49,8 @@ async def draw(scene: Scene, only: str | None) -> None:
             CollectSettings(interval_seconds=2.0),
         )
         mailbox = Mailbox()
-        collector = CollectorThread(lambda: source, Store(), mailbox)
+        opener = operator_opener(load_config(NO_CONFIG, {}), timing=HASTY)
+        collector = CollectorThread(lambda: source, Store(), mailbox, open_acting=opener)
         settings = AppSettings(theme=scene.theme, is_ascii=False)
         app = CiltopApp(lambda: (mailbox, collector), settings)
         try:
@@ -49,9 +58,9 @@ async def draw(scene: Scene, only: str | None) -> None:
                 for shot in scene.shots:
                     await wait_for(mailbox, shot)
                     await pilot.press(*shot.keys)
-                    await asyncio.sleep(2.0)
+                    await asyncio.sleep(shot.rest_seconds)
                     await pilot.pause()
-                    if only is None or only in shot.name:
+                    if shot.name and (only is None or only in shot.name):
                         save(app, f"{shot.name}-{scene.columns}x{scene.lines}")
         finally:
             collector.stop()
@@ -102,7 +111,10 @@ def main() -> int:
     write_tables()
     if not arguments.tables:
         FOLDER.mkdir(exist_ok=True)
-        asyncio.run(draw_all(arguments.only))
+        with tempfile.TemporaryDirectory() as folder:
+            # The audit of simulated clusters is nobody's.
+            os.environ["XDG_STATE_HOME"] = folder
+            asyncio.run(draw_all(arguments.only))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tui.model.operations import ArmingMode, NodeState, OperationState
 from tui.model.snapshot import Snapshot, SourceState
 
 Condition = Callable[[Snapshot], bool]
@@ -15,9 +16,12 @@ class Shot:
     """One picture, taken after some keys."""
 
     name: str
+    """Of the file; without one the keys are typed and nothing is kept."""
     keys: tuple[str, ...] = ()
     until: Condition = field(default=lambda snapshot: True)
     """The picture waits for this to be true of what is shown."""
+    rest_seconds: float = 2.0
+    """What the screen gets to answer the keys; a preview asks the cluster first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,30 @@ def is_lost(snapshot: Snapshot) -> bool:
     return snapshot.health.state is SourceState.LOST
 
 
+def is_armed(snapshot: Snapshot) -> bool:
+    """Whether writes pass."""
+    return snapshot.arming.mode is ArmingMode.ARMED
+
+
+def is_verifying(snapshot: Snapshot) -> bool:
+    """Whether some of what makes a restarted node healthy is true again, and some is not yet."""
+    return any(
+        node.state is NodeState.VERIFYING and sum(mark.is_met is True for mark in node.marks) >= 3
+        for operation in snapshot.operations
+        for node in operation.nodes
+    )
+
+
+def has_ended(snapshot: Snapshot) -> bool:
+    """Whether an operation is done and verified."""
+    return any(each.state is OperationState.DONE for each in snapshot.operations)
+
+
+def has_failed(snapshot: Snapshot) -> bool:
+    """Whether an operation stopped at its first failure."""
+    return any(each.state is OperationState.FAILED for each in snapshot.operations)
+
+
 INCIDENT = (
     Shot("home", until=is_judged),
     Shot("services", ("2",)),
@@ -96,11 +124,40 @@ MIXED = (
     Shot("mixed-findings", ("escape", "F"), until=is_judged),
 )
 
+ARM = Shot("", (*typed(":arm prod-eu-1"), "enter"), until=is_judged)
+FLIP = (
+    ARM,
+    Shot("actions", (*typed(":node node-10"), "enter", "a"), until=is_armed),
+    Shot("preview", ("j", "enter"), rest_seconds=6.0),
+    Shot("", ("tab", "enter")),
+    Shot("progress", until=is_verifying),
+    Shot("audit", (*typed(":audit"), "enter"), until=has_ended),
+)
+FAILURE = (
+    ARM,
+    Shot(
+        "preview-waves",
+        (
+            *(*typed(":node node-5"), "enter", "space"),
+            *(*typed(":node node-7"), "enter", "space", "a", "enter"),
+        ),
+        until=is_armed,
+        rest_seconds=6.0,
+    ),
+    Shot("", ("tab", *typed("prod-eu-1"), "enter")),
+    Shot("failure", until=has_failed),
+    Shot("failure-audit", (*typed(":audit"), "enter")),
+)
+NEVER_READY: dict[str, object] = {"quirk": {"node": "node-7", "kind": "never-ready", "values": {}}}
+
 SCENES = (
     Scene("shrunk", 160, 50, INCIDENT),
     Scene("shrunk", 80, 24, INCIDENT),
     Scene("mixed", 160, 50, (Shot("leak", until=is_leaking), Shot("leak-log", ("5", "f")))),
     Scene("mixed", 120, 30, MIXED),
+    Scene("mixed", 80, 24, FLIP),
+    Scene("mixed", 120, 30, FLIP),
+    Scene("mixed", 120, 30, FAILURE, fault=NEVER_READY),
     Scene("degraded", 120, 30, (Shot("degraded", until=is_read),)),
     Scene("storm", 120, 30, (Shot("storm-log", ("5", "f"), until=is_read),)),
     Scene("healthy", 120, 30, (Shot("fleet", until=is_read),), nodes=500),
