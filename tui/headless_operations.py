@@ -105,6 +105,8 @@ def _fail_if_ended(collector: object) -> Callable[[], None]:
         error = getattr(collector, "error", None)
         if isinstance(error, CiltopError):
             raise error
+        if not getattr(collector, "is_alive", True):
+            raise ConnectError("collecting ended; the audit file has what was done (--log-file)")
 
     return check
 
@@ -139,12 +141,13 @@ class Operating:
         width = shutil.get_terminal_size((100, 24)).columns
         sys.stdout.write(plan_text(plan, width, is_ascii=is_ascii))
         sys.stdout.flush()
-        if plan.is_blocked:
-            self._say("blocked: nothing was written")
-            return EXIT_FAILED
         if any(write.permission.value == "denied" for write in plan.writes):
             self._say("denied: nothing was written; `ciltop rbac operator` prints the rights")
             return EXIT_DENIED
+        if plan.is_blocked:
+            self._say("blocked: nothing was written")
+            is_unread = any(guard.id == "unreadable" for guard in plan.blockers)
+            return EXIT_DENIED if is_unread else EXIT_FAILED
         if not arguments.yes:
             self._say("nothing was written: --yes carries it out")
             return EXIT_DONE
@@ -180,17 +183,16 @@ class Operating:
     def _intent(self, arguments: argparse.Namespace, snapshot: Snapshot) -> Intent:
         from tui.model.operations import Intent, OperationKind, Scope
 
-        is_cluster = getattr(arguments, "all", False) or getattr(arguments, "cluster", False)
+        is_wide = getattr(arguments, "all", False) or getattr(arguments, "cluster", False)
         names = frozenset(getattr(arguments, "node", ()))
         chosen: tuple[NodeUid, ...] = tuple(
-            uid
-            for uid, facts in snapshot.nodes.items()
-            if is_cluster or str(facts.node.name) in names
+            uid for uid, facts in snapshot.nodes.items() if str(facts.node.name) in names
         )
         return Intent(
             OperationKind(arguments.command),
             chosen,
-            scope=Scope.CLUSTER if getattr(arguments, "cluster", False) else Scope.NODES,
+            # Naming no node means all that can restart: one that is lost blocks nobody.
+            scope=Scope.CLUSTER if is_wide else Scope.NODES,
             is_on={"on": True, "off": False}.get(getattr(arguments, "value", "")),
             size=getattr(arguments, "size", None),
             wave_size=arguments.wave,

@@ -19,6 +19,7 @@ from tui.headless_operations import (
     EXIT_DONE,
     EXIT_FAILED,
     Operating,
+    _fail_if_ended,
     check_flags,
 )
 from tui.model.cluster import ClusterFacts
@@ -172,23 +173,43 @@ def test_accepting_data_loss_overrides_what_may_be_overridden() -> None:
 
 
 def test_what_is_denied_is_not_begun_and_names_the_manifest() -> None:
-    acts = HandActs(writes=(replace(WRITE, permission=Permission.DENIED),))
+    guard = Guard(GuardKind.BLOCKED, "denied", clean("no right to delete pods"))
+    acts = HandActs(writes=(replace(WRITE, permission=Permission.DENIED),), guards=(guard,))
     assert run(acts, "restart", "--node", "node-1", "--yes") == EXIT_DENIED
     assert acts.carried_out == []
     assert "ciltop rbac operator" in acts.said[-1]
 
 
+def test_what_cannot_be_read_is_no_failure_of_the_operation() -> None:
+    guard = Guard(GuardKind.BLOCKED, "unreadable", clean("ConfigMap cilium-config can't be read"))
+    acts = HandActs(guards=(guard,))
+    assert run(acts, "hostns-only", "on", "--cluster", "--yes") == EXIT_DENIED
+    assert acts.carried_out == []
+
+
+def test_a_collector_that_ended_ends_the_command() -> None:
+    class Ended:
+        error = None
+        is_alive = False
+
+    with pytest.raises(ConnectError, match="collecting ended"):
+        _fail_if_ended(Ended())()
+
+
 @pytest.mark.parametrize(
     ("words", "intent"),
     [
-        (("restart", "--all", "--wave", "2"), Intent(OperationKind.RESTART, (UID,), wave_size=2)),
+        (
+            ("restart", "--all", "--wave", "2"),
+            Intent(OperationKind.RESTART, (), scope=Scope.CLUSTER, wave_size=2),
+        ),
         (
             ("hostns-only", "on", "--node", "node-1"),
             Intent(OperationKind.HOSTNS_ONLY, (UID,), is_on=True),
         ),
         (
             ("hostns-only", "off", "--cluster"),
-            Intent(OperationKind.HOSTNS_ONLY, (UID,), scope=Scope.CLUSTER, is_on=False),
+            Intent(OperationKind.HOSTNS_ONLY, (), scope=Scope.CLUSTER, is_on=False),
         ),
         (
             ("resize", "--node", "node-1", "--size", "256"),
