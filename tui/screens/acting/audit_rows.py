@@ -16,7 +16,7 @@ AUDIT_COLUMNS = (
     GridColumn("time", "TIME", 8, 11),
     GridColumn("age", "AGE", 6, 8, align="right", priority=5),
     GridColumn("event", "EVENT", 8, 12),
-    GridColumn("operation", "OP", 4, 8, priority=3),
+    GridColumn("operation", "OP", 8, 8, priority=3),
     GridColumn("node", "NODE", 6, 24, priority=1),
     GridColumn("text", "WHAT", 24, 200, is_flexible=True),
     GridColumn("result", "RESULT", 8, 40, priority=2),

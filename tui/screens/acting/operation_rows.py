@@ -48,6 +48,7 @@ _NODE_TONES = {
     NodeState.UNKNOWN: Tone.UNKNOWN,
 }
 _HURT = frozenset({NodeState.FAILED, NodeState.UNKNOWN})
+_IDLE = frozenset({NodeState.WAITING, NodeState.SKIPPED})
 _BEGUN = frozenset({NodeState.WRITING, NodeState.RESTARTING, NodeState.VERIFYING})
 
 
@@ -116,7 +117,7 @@ def _wave_words(progress: OperationProgress) -> str:
     waves = len(progress.plan.waves)
     if waves < 2:
         return ""
-    begun = [node.wave for node in progress.nodes if node.state is not NodeState.WAITING]
+    begun = [node.wave for node in progress.nodes if node.state not in _IDLE]
     active = [node.wave for node in progress.nodes if node.state in _BEGUN]
     at = max(active or begun or [0]) + 1
     return f"wave {at} of {waves}"
@@ -181,7 +182,8 @@ def operation_lines(
     plan = progress.plan
     lines += [empty_line(), heading("The operation")] if lines else []
     lines.append(value("id", plan.id))
-    if progress.text:
+    is_told = node is not None and node.state is NodeState.FAILED
+    if progress.text and not is_told:
         lines.append(value("says", wording.cut(progress.text, 2_000)))
     if progress.state is OperationState.UNFINISHED:
         lines.append(value("left", "H finishes it, or leaves it as it is; both ask first"))
