@@ -16,6 +16,7 @@ from tui.cluster.gate import WriteRequest
 from tui.errors import IdentityError, NotFoundError, WriteConflictError
 from tui.model.agent import AgentMetrics, AgentStatus, ComponentState, EffectiveConfig
 from tui.model.cluster import ClusterFacts
+from tui.model.logs import LogEntry, LogLevel, LogLine
 from tui.model.names import ContainerId, NodeName, NodeUid, PodUid
 from tui.model.node import AgentPhase, AgentPod, Node
 from tui.model.operations import (
@@ -103,7 +104,9 @@ class FakeCluster:
             started_at=self.clock.time(),
         )
         self.objects[pod_path(name)] = {"metadata": {"uid": agent.uid, "resourceVersion": "1"}}
-        return self.answering(replace(facts, agent=agent))
+        line = LogLine(self.clock.time(), LogLevel.INFO, clean("Initializing daemon"))
+        first = LogEntry(facts.node.uid, agent.container_id, line)
+        return self.answering(replace(facts, agent=agent, logs=(first,)))
 
     def answering(self, facts: NodeFacts) -> NodeFacts:
         """Return the facts as its agent would give them now."""

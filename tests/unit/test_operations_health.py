@@ -180,8 +180,12 @@ def test_error_lines_that_are_new_hold_it_up_until_it_is_quiet() -> None:
     assert mark(after(quiet), "log").mark.is_met is True
     known_before = replace(after(loud).baseline, errors=frozenset({"cannot attach"}))
     assert mark(after(loud, known_before), "log").mark.is_met is True
-    old = replace(facts, logs=(entry("cannot attach", now - 10.0, ContainerId("old")),))
-    assert mark(after(old), "log").mark.is_met is True
+    old = entry("cannot attach", now - 10.0, ContainerId("old"))
+    assert mark(after(replace(facts, logs=(old, *facts.logs))), "log").mark.is_met is True
+    assert mark(after(replace(facts, logs=(old,))), "log").mark.is_met is None
+    assert mark(after(replace(facts, logs=())), "log").mark.is_met is None
+    behind = Baseline(now - 10.0, PodUid("old"), True, 0, 0.0)
+    assert mark(after(facts, behind), "log").mark.is_met is None
     assert mark(after(facts, now=(agent.started_at or 0.0) + 5.0), "log").mark.is_met is None
     denied = mark(after(replace(facts, log_error=clean("forbidden"))), "log")
     assert denied.is_satisfied

@@ -262,6 +262,12 @@ def _log(patient: Patient) -> Condition:
         return _condition("log", text, is_met=None, is_needed=False)
     if agent is None or not patient.has_new_pod or agent.started_at is None:
         return _condition("log", "no new ERROR lines", is_met=None)
+    if not any(
+        isinstance(entry, LogEntry) and entry.container_id == agent.container_id
+        for entry in facts.logs
+    ):
+        # An agent logs hundreds of lines at its start: none at all means that nobody looked.
+        return _condition("log", "no new ERROR lines: its log was not read yet", is_met=None)
     new = [
         entry
         for entry in _errors(facts)
@@ -270,7 +276,8 @@ def _log(patient: Patient) -> Condition:
         and entry.line.message not in patient.baseline.errors
     ]
     last = max((entry.last_time or entry.line.time for entry in new), default=None)
-    quiet = patient.now - max(last or 0.0, agent.started_at)
+    # The node's clock may be behind ours: a pod of this moment is no older than its deletion.
+    quiet = patient.now - max(last or 0.0, agent.started_at, patient.baseline.at)
     if last is not None and quiet < patient.quiet_seconds:
         text = f"ERROR {quiet:.0f} s ago: {new[-1].line.message}"
         return _condition("log", text, is_met=False)
