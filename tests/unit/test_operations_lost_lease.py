@@ -12,10 +12,11 @@ from tests.unit.collect_clock import VirtualClock, settle
 from tests.unit.operations_fakes import NAMESPACE, FakeCluster, Rig, uid_of
 from tui.cluster.gate import WriteRequest
 from tui.errors import ConnectError, UnknownOutcomeError
-from tui.model.operations import AuditEvent, Intent, OperationKind
+from tui.model.operations import AuditEvent, Intent, OperationKind, Permission
 from tui.model.snapshot import SourceHealth, SourceState
 from tui.operations.lease import OperationLease
 from tui.operations.timing import Timing
+from tui.operations.undo import UndoError, UndoFolder
 from tui.safety import clean
 
 PATH = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/ciltop"
@@ -118,3 +119,43 @@ async def test_aborting_twice_ends_reading_back_too(rig: Rig) -> None:
     await rig.run_out(60.0)
     assert not rig.operator.is_running
     assert "nobody knows whether it was done" in rig.progress(plan).nodes[0].text
+
+
+async def test_a_preview_says_that_nobody_can_be_kept_away(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def may(request: WriteRequest) -> Permission:
+        asked.append(request.verb)
+        return Permission.DENIED if request.resource == "leases" else Permission.ALLOWED
+
+    monkeypatch.setattr(rig.cluster, "may", may)
+    plan = await rig.operator.plan(Intent(OperationKind.RESTART, (uid_of(1),)))
+    assert [guard.id for guard in plan.guards] == ["no-lease"]
+    assert "nothing keeps a second operator away" in plan.guards[0].text
+    assert not plan.is_blocked
+    assert asked == ["create"]
+
+
+async def test_a_holder_is_of_one_operation_alone(rig: Rig, tmp_path: Path) -> None:
+    """A second run here must not take the Lease of a second operation for that of the first."""
+    for number in (1, 2):
+        await rig.begin(number, 3 - number)
+        await rig.run_out()
+        held = rig.cluster.objects[PATH]["spec"]
+        assert held["holderIdentity"] == ""
+    holders = [one.holder for one in UndoFolder(tmp_path / "undo").records()]
+    assert len(set(holders)) == 2
+    third = await rig.begin(3, 4)
+    assert rig.cluster.objects[PATH]["spec"]["holderIdentity"] not in holders
+    other = Rig(tmp_path, rig.cluster)
+    plan = await other.operator.plan(third.intent)
+    assert [guard.id for guard in plan.blockers] == ["lease-held"]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "undo").write_text("a file")
+    folder = UndoFolder(tmp_path / "undo")
+    with pytest.raises(UndoError, match="can't be written"), folder.hold("7f3a"):
+        pass

@@ -26,6 +26,7 @@ from tui.errors import (
     OperationError,
     UnknownOutcomeError,
 )
+from tui.model.operations import Guard, GuardKind, Permission
 from tui.operations.timing import Clock, Timing
 from tui.operations.tools import Controls, LeaseHeldError
 from tui.operations.writer import Reads, Writes
@@ -89,6 +90,25 @@ class OperationLease:
                 f"({error.message})"
             )
             LOG.warning("%s", self.warning)
+
+    async def guards(self) -> list[Guard]:
+        """Return what a preview must say: who is at work, or that nobody can be kept away."""
+        try:
+            found = await self._read()
+            if other := self._other(found):
+                text = f"another operator is at work on this cluster: {other}"
+                return [Guard(GuardKind.BLOCKED, "lease-held", clean(text))]
+            request = self._patch(found, {}) if found is not None else self._create()
+            if await self._gate.may(request) is not Permission.DENIED:
+                return []
+            why = f"no right to {request.verb} it"
+        except ForbiddenError as error:
+            why = error.message
+        except ClusterError as error:
+            LOG.info("the Lease can't be read: %s", error.message)
+            return []
+        text = f"no Lease {self._namespace}/{LEASE} ({why}): nothing keeps a second operator away"
+        return [Guard(GuardKind.WARNED, "no-lease", clean(text))]
 
     async def holder(self) -> CleanText:
         """Return who holds it now, other than this operation; empty: nobody, or nobody can say."""

@@ -234,13 +234,15 @@ class Operator:
             raise BlockedError(f"not begun: type {plan.confirmation} to confirm")
         await self._check_again(plan)
         stack.enter_context(self._gate.arming.held())
-        lease = self._lease()
+        # Of this operation alone: the holder of one that has ended counts as dead.
+        holder = f"{self._holder} {plan.id}"
+        lease = self._lease(holder)
         await lease.acquire()
         stack.push_async_callback(lease.release)
         record = await make_record(plan, self._look(), self._session, self._clock.time())
-        record = replace(record, holder=self._holder)
-        self._folder.write(record)
+        record = replace(record, holder=holder)
         stack.enter_context(self._folder.hold(plan.id))
+        self._folder.write(record)
         scribe = Scribe(self._journal, self._tell, plan)
         await scribe.record(AuditEvent.CONFIRMED, plan.title, result=lease.warning)
         self._controls = Controls()
@@ -315,10 +317,8 @@ class Operator:
             records = self._journal.tail(JOURNAL_RECORDS)
             now, spacing = self._clock.time(), self._timing.spacing
             found.extend(too_soon(records, now, spacing, self._is_here))
-        holder = await self._lease().holder()
-        if holder and not self.is_running:
-            text = f"another operator is at work on this cluster: {holder}"
-            found.append(Guard(GuardKind.BLOCKED, "lease-held", clean(text)))
+        if self._task is None or self._task.done():
+            found.extend(await self._lease("").guards())
         return found
 
     def _is_here(self, record: AuditRecord) -> bool:
@@ -327,16 +327,16 @@ class Operator:
         except UndoError:
             return record.context == self._look().cluster.context
 
-    def _lease(self) -> OperationLease:
+    def _lease(self, holder: str) -> OperationLease:
         namespace = str(self._look().cluster.cilium_namespace)
         return OperationLease(
             self._session,
             self._gate,
             namespace,
-            self._holder,
+            holder,
             clock=self._clock,
             timing=self._timing,
-            dead=self._folder.dead_holders() - {self._holder},
+            dead=self._folder.dead_holders(),
         )
 
     def _tools(

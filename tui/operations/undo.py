@@ -155,14 +155,24 @@ class UndoFolder:
 
     @contextlib.contextmanager
     def hold(self, operation_id: str) -> Iterator[None]:
-        """Mark an operation as running, for every other ciltop on this machine."""
-        with self._lock_file(operation_id).open("a") as file:
+        """Mark an operation as running, for every other ciltop on this machine.
+
+        Raises:
+            UndoError: the folder can't be written.
+        """
+        lock = self._lock_file(operation_id)
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            opened = lock.open("a")
+        except OSError as error:
+            raise UndoError(f"{lock}: can't be written: {error.strerror}") from error
+        with opened as file:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
                 yield
             finally:
-                self._lock_file(operation_id).unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
 
     def is_held(self, operation_id: str) -> bool:
         """Whether a ciltop on this machine runs the operation now; its end frees it always."""
