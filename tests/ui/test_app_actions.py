@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.widgets import Button
 
@@ -249,3 +251,18 @@ async def test_palette_takes_the_letters_of_keys_that_move_the_focus() -> None:
         await settled(pilot)
         assert "Fa" in screen_text(app)
         assert "Actions ▏" not in screen_text(app)
+
+
+async def test_preview_of_a_delete_shows_what_goes_unless_it_is_a_pod() -> None:
+    gone = replace(
+        ops.create_write(),
+        verb="delete",
+        uid="cnc-9",
+        diff=ops.diff_text('-spec:\n-  defaults:\n-    bpf-lb-sock-hostns-only: "true"'),
+    )
+    pod = replace(ops.pod_write(4), diff=ops.diff_text("- pods kube-system/cilium-00004 (UID x)"))
+    app = acting(plan=ops.flip_plan(writes=(gone, pod)))
+    async with app.run_test(size=(120, 30)) as pilot:
+        text = await preview(pilot)
+    assert '-    bpf-lb-sock-hostns-only: "true"' in text
+    assert "(UID x)" not in text

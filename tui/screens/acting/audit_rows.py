@@ -17,7 +17,7 @@ AUDIT_COLUMNS = (
     GridColumn("age", "AGE", 6, 8, align="right", priority=5),
     GridColumn("event", "EVENT", 8, 12),
     GridColumn("operation", "OP", 8, 8, priority=3),
-    GridColumn("node", "NODE", 6, 24, priority=1),
+    GridColumn("node", "NODE", 7, 24, priority=1),
     GridColumn("text", "WHAT", 24, 200, is_flexible=True),
     GridColumn("result", "RESULT", 8, 40, priority=2),
     GridColumn("who", "WHO", 8, 28, priority=4),

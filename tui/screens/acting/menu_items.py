@@ -98,12 +98,14 @@ def _node_items(snapshot: Snapshot, targets: Targets) -> Iterable[MenuItem]:
         is_shown_anyway=bool(blocked),
     )
     for is_on in (True, False):
+        refusal = missing or _no_node_config(nodes) or _is_so_already(nodes, is_on)
         yield MenuItem(
             f"hostns-only-{str(is_on).lower()}",
             f"hostns-only {'on' if is_on else 'off'}",
             f"Set {HOSTNS_ONLY}={str(is_on).lower()} there, restart {agents}",
             Intent(OperationKind.HOSTNS_ONLY, uids, is_on=is_on),
-            missing or _no_node_config(nodes) or _is_so_already(nodes, is_on),
+            refusal or blocked,
+            is_shown_anyway=bool(blocked) and not refusal,
             note=_COVERAGE_WORDS[is_on],
         )
     yield MenuItem(

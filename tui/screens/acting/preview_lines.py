@@ -126,8 +126,9 @@ def _diff_cells(writes: Sequence[PlannedWrite]) -> list[CellText]:
         sign = {"delete": "-", "create": "+"}.get(write.verb, "~")
         uid = Span(f"  uid {wording.cut(write.uid, 60)}" if write.uid else "", Tone.MUTED)
         cells.append((Span(f"{sign} {target_words(write)}", tone), uid))
-        # The diff of a delete is the object's name again.
-        cells += [] if write.verb == "delete" else diff_cells(write.diff)
+        # A restarted agent's pod is told by its name alone: that line stands already.
+        is_told = write.verb == "delete" and "\n" not in write.diff.strip()
+        cells += [] if is_told else diff_cells(write.diff)
     return cells
 
 
