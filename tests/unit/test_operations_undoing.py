@@ -40,7 +40,7 @@ def plan_of(
 
 
 def record(plan: OperationPlan, *reversals: Reversal) -> UndoRecord:
-    return UndoRecord(plan, clean("prod"), clean("https://api"), NOW, reversals)
+    return UndoRecord(plan, clean("prod"), clean(""), NOW, reversals)
 
 
 def made(name: str = "zz-ciltop-7f3a", uid: str = "cnc-zz-ciltop-7f3a") -> Reversal:
@@ -99,6 +99,16 @@ def test_one_that_was_replaced_is_left_alone_and_one_that_is_gone_is_told() -> N
     plan = plan_of(UNDO, after_flip(configs=[]), record(flip_plan(), made()))
     assert "gone" in ids(plan, "noted")
     assert "nothing-to-do" in ids(plan, "blocked")
+
+
+def test_an_operation_of_another_cluster_is_named_as_such() -> None:
+    here = record(flip_plan(), made())
+    assert "other-cluster" not in ids(plan_of(UNDO, after_flip(), here), "warned")
+    there = replace(here, server=clean("https://other"))
+    plan = plan_of(UNDO, after_flip(configs=[]), there)
+    assert "other-cluster" in ids(plan, "warned")
+    assert plan.is_blocked
+    assert any("https://other" in guard.text for guard in plan.guards)
 
 
 def test_a_create_whose_answer_was_lost_is_found_by_its_name() -> None:

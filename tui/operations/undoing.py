@@ -11,7 +11,7 @@ from tui.model.operations import Guard, OperationKind, PlannedWrite
 from tui.operations.changes import CONFIG_MAPS, NODE_CONFIGS
 from tui.operations.diffs import Json, part
 from tui.operations.fresh import Fresh
-from tui.operations.situation import HOSTNS_ONLY, Situation, blocked, noted
+from tui.operations.situation import HOSTNS_ONLY, Situation, blocked, noted, warned
 from tui.operations.undo import Reversal, UndoRecord
 from tui.operations.writing import config_map_write, node_config_delete
 
@@ -36,7 +36,7 @@ def undo_writes(record: UndoRecord | None, fresh: Fresh) -> Undoing:
         text = "no way back: a restart can't be undone, and nothing else was written"
         return Undoing((), nodes, (blocked("no-way-back", text),))
     writes: list[PlannedWrite] = []
-    guards: list[Guard] = []
+    guards: list[Guard] = list(_elsewhere(record, fresh))
     for number, reversal in enumerate(record.reversals):
         for found in _reversed(f"undo-{number}", reversal, fresh):
             if isinstance(found, Guard):
@@ -44,6 +44,14 @@ def undo_writes(record: UndoRecord | None, fresh: Fresh) -> Undoing:
             else:
                 writes.append(found)
     return Undoing(tuple(writes), nodes, tuple(guards))
+
+
+def _elsewhere(record: UndoRecord, fresh: Fresh) -> Iterator[Guard]:
+    """Tell of an operation that was done under another name; UIDs decide what is written."""
+    cluster = fresh.snapshot.cluster
+    if record.context and (record.context, record.server) != (cluster.context, cluster.server):
+        text = f"{record.id} was done on {record.context} ({record.server}), this is"
+        yield warned("other-cluster", f"{text} {cluster.context} ({cluster.server})")
 
 
 def _reversed(write_id: str, reversal: Reversal, fresh: Fresh) -> Iterator[PlannedWrite | Guard]:
