@@ -14,12 +14,14 @@ from tui.errors import ConfigError, ConnectError
 
 if TYPE_CHECKING:
     from tui.cluster.access import ConnectionSettings
+    from tui.cluster.arming import Arming
     from tui.cluster.session import Session
     from tui.collect.acting import Acting, Ground, OpenActing
     from tui.collect.live import Connect
     from tui.collect.thread import CollectorThread
     from tui.model.snapshot import Source
     from tui.operations.timing import Timing
+    from tui.safety import CleanText
     from tui.simulator.server import SimulatorServer
     from tui.store import Mailbox
 
@@ -134,7 +136,6 @@ def operator_opener(
     """
 
     def open_acting(ground: Ground) -> Acting:
-        from tui.cluster.arming import Arming
         from tui.collect.clock import SystemClock
         from tui.operations.journal import Journal, Who
         from tui.operations.operator import Operator
@@ -142,18 +143,7 @@ def operator_opener(
         from tui.operations.undo import UndoFolder
 
         session, clock, folder = ground.session, SystemClock(), state_folder()
-        reason = f"read-only, set by {config.chosen['read-only'].origin}"
-        is_read_only = config.flag("read-only")
-        if is_confirmed is None:
-            arming = Arming(is_read_only, reason, session.context, clock.time)
-        else:
-            arming = Arming.headless(
-                is_confirmed,
-                is_read_only=is_read_only,
-                reason=reason,
-                context=session.context,
-                clock=clock.time,
-            )
+        arming = _arming_of(config, session.context, clock.time, is_confirmed)
         gate = session.gate(arming)
         undo = UndoFolder(folder / "undo")
         who = Who.here(session.context, session.user)
@@ -171,6 +161,21 @@ def operator_opener(
         )
 
     return open_acting
+
+
+def _arming_of(
+    config: Config, context: CleanText, clock: Callable[[], float], is_confirmed: bool | None
+) -> Arming:
+    """Return the switch before every write; a command is armed by `--yes`, a person by typing."""
+    from tui.cluster.arming import Arming
+
+    reason = f"read-only, set by {config.chosen['read-only'].origin}"
+    is_read_only = config.flag("read-only")
+    if is_confirmed is None:
+        return Arming(is_read_only, reason, context, clock)
+    return Arming.headless(
+        is_confirmed, is_read_only=is_read_only, reason=reason, context=context, clock=clock
+    )
 
 
 def live_source(
