@@ -13,7 +13,7 @@ from tests.unit.operations_fakes import NAMESPACE, FakeCluster, Rig, uid_of
 from tui.cluster.gate import WriteRequest
 from tui.errors import ConnectError, UnknownOutcomeError
 from tui.model.operations import AuditEvent, Intent, OperationKind, Permission
-from tui.model.snapshot import SourceHealth, SourceState
+from tui.model.snapshot import Fact, OperationChanged, SourceHealth, SourceState
 from tui.operations.lease import OperationLease
 from tui.operations.timing import Timing
 from tui.operations.undo import UndoError, UndoFolder
@@ -159,3 +159,21 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     folder = UndoFolder(tmp_path / "undo")
     with pytest.raises(UndoError, match="can't be written"), folder.hold("7f3a"):
         pass
+
+
+async def test_an_end_is_told_when_it_is_recorded_and_the_lease_given_back(rig: Rig) -> None:
+    """A command ends ciltop as soon as it is told."""
+    seen: list[tuple[str, str]] = []
+    tell = rig.tell
+
+    async def watch(fact: Fact) -> None:
+        await tell(fact)
+        if isinstance(fact, OperationChanged) and fact.progress.is_over:
+            records = rig.journal.tail(1)
+            held = rig.cluster.objects[PATH]["spec"]["holderIdentity"]
+            seen.append((records[-1].event.value, held))
+
+    rig.operator._tell = watch
+    await rig.begin(1)
+    await rig.run_out()
+    assert seen == [("ended", "")]

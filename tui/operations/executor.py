@@ -34,8 +34,8 @@ class Executor:
         self._well: frozenset[NodeUid] = frozenset()
         """Nodes whose agents were there at the start: one that goes down stops everything."""
 
-    async def run(self) -> OperationState:
-        """Do everything; return how it ended. What it waits for and why it stopped is told."""
+    async def run(self) -> tuple[OperationState, CleanText]:
+        """Do everything; return how it ended, and why: that is told once it is recorded."""
         tools = self._tools
         self._well = _well(tools.look())
         revisiting = asyncio.create_task(self._revisit(), name="revisit nodes")
@@ -43,25 +43,21 @@ class Executor:
             await self._write_configuration()
             await self._run_waves()
         except AbortedError as error:
-            await self._end(OperationState.ABORTED, error.message)
+            ended = OperationState.ABORTED, error.message
         except CiltopError as error:
-            await self._end(OperationState.FAILED, error.message)
+            ended = OperationState.FAILED, error.message
         else:
             is_cut = tools.controls.is_cut
             state = OperationState.ABORTED if is_cut else OperationState.DONE
-            await self._end(state, clean("cut off" if is_cut else "done and verified"))
+            ended = state, clean("cut off" if is_cut else "done and verified")
         finally:
             revisiting.cancel()
             await asyncio.gather(revisiting, return_exceptions=True)
             tools.revisit(())
-        return tools.book.progress.state
-
-    async def _end(self, state: OperationState, text: CleanText) -> None:
-        book = self._tools.book
-        for node in book.progress.nodes:
+        for node in tools.book.progress.nodes:
             if node.state is NodeState.WAITING:
-                await book.change_node(node.node_uid, NodeState.SKIPPED, "not begun")
-        await book.change(state, text)
+                await tools.book.change_node(node.node_uid, NodeState.SKIPPED, "not begun")
+        return ended
 
     async def _write_configuration(self) -> None:
         for write in self._plan.writes:

@@ -54,7 +54,7 @@ from tui.operations.timing import Clock, Timing
 from tui.operations.tools import Controls, Look, Revisit, Tools
 from tui.operations.undo import UndoError, UndoFolder, UndoRecord
 from tui.operations.writer import Writer
-from tui.safety import clean
+from tui.safety import CleanText, clean
 
 LOG = logging.getLogger("tui.operations.operator")
 
@@ -277,27 +277,25 @@ class Operator:
         async with stack:
             try:
                 await tools.announcer.on_daemonsets(plan, self._look(), "CiltopBegan", plan.title)
-                state = await Executor(plan, tools, note_written).run()
-                said = tools.book.progress.text
+                state, said = await Executor(plan, tools, note_written).run()
                 await tools.announcer.on_daemonsets(plan, self._look(), "CiltopEnded", said)
-                await self._end(plan, record, state, tools)
+                await self._end(plan, state, said, tools)
             except CiltopError as error:
                 # The audit file itself fails: what is known is on the screen at least.
                 LOG.warning("operation %s: %s", plan.id, error.message)
-                await tools.book.change(OperationState.FAILED, error.message)
+                state, said = OperationState.FAILED, error.message
             except Exception as error:
                 LOG.exception("operation %s ended", plan.id)
-                await tools.book.change(OperationState.FAILED, f"ended by a bug: {error!r}")
+                state, said = OperationState.FAILED, clean(f"ended by a bug: {error!r}")
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
+        await tools.book.change(state, said, record.id if record.can_undo else None)
 
     async def _end(
-        self, plan: OperationPlan, record: UndoRecord, state: OperationState, tools: Tools
+        self, plan: OperationPlan, state: OperationState, said: CleanText, tools: Tools
     ) -> None:
-        if record.can_undo:
-            await tools.book.change(undo_id=record.id)
-        said = tools.book.progress.text
+        """Record how it ended, before anybody is told: a command ends ciltop then."""
         if state is OperationState.ABORTED:
             await tools.scribe.record(AuditEvent.ABORTED, said)
         await record_end(tools.scribe, self._folder, plan.id, said, state.value)
