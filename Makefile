@@ -66,7 +66,7 @@ demo: $(VENV)/.run
 	@$(BIN)/ciltop demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto $(TEST_ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(TEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
