@@ -12,9 +12,9 @@ from tests.unit.collect_clock import VirtualClock
 from tests.unit.operations_fakes import NAMESPACE, FakeCluster
 from tui.cluster.gate import WriteRequest
 from tui.errors import ConnectError, DeniedError, ForbiddenError
-from tui.operations.lease import LeaseHeldError, OperationLease
+from tui.operations.lease import OperationLease
 from tui.operations.timing import Timing
-from tui.operations.tools import Controls, LeaseLostError
+from tui.operations.tools import Controls, LeaseHeldError, LeaseLostError
 
 PATH = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/ciltop"
 
