@@ -15,6 +15,9 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	command -v $$p && break; done)
 
+# Twice the cores: tests that wait for a simulated cluster leave theirs to others.
+TEST_WORKERS ?= $(shell expr 2 \* "$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)")
+
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
@@ -66,7 +69,7 @@ demo: $(VENV)/.run
 	@$(BIN)/ciltop demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist worksteal $(TEST_ARGS)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
