@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 
 from tui.model.cluster import CiliumDaemonSet
 from tui.model.names import NodeName
@@ -84,13 +83,3 @@ def _next_wave(
         if len(wave) == size:
             break
     return wave
-
-
-def widest(waves: Sequence[Sequence[NodeName]]) -> int:
-    """Return how many agents are away at once, at most."""
-    return max((len(wave) for wave in waves), default=0)
-
-
-def in_order(waves: Sequence[Sequence[NodeName]]) -> tuple[NodeName, ...]:
-    """Return all nodes in the order in which they are restarted."""
-    return tuple(chain.from_iterable(waves))
