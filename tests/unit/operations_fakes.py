@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -28,7 +28,7 @@ from tui.model.operations import (
     PlannedWrite,
 )
 from tui.model.reading import Reading
-from tui.model.services import ServiceCoverage
+from tui.model.services import Service, ServiceCoverage
 from tui.model.snapshot import (
     Fact,
     NodeFacts,
@@ -72,6 +72,7 @@ class FakeCluster:
         self.server = clean(server)
         self.start_seconds = start_seconds
         self.objects: dict[str, dict[str, Any]] = {}
+        self.services: Sequence[Service] = ()
         self.nodes: dict[NodeUid, NodeFacts] = {}
         self.health = SourceHealth(clean("fake"), SourceState.LIVE)
         self.sent: list[WriteRequest] = []
@@ -123,7 +124,12 @@ class FakeCluster:
         )
 
     def snapshot(self) -> Snapshot:
-        facts = ClusterFacts(context=CONTEXT, server=self.server, cilium_namespace=clean(NAMESPACE))
+        facts = ClusterFacts(
+            context=CONTEXT,
+            server=self.server,
+            cilium_namespace=clean(NAMESPACE),
+            services=Reading.known(tuple(self.services), origin(self.clock.time())),
+        )
         nodes = {uid: self.on_look(one) for uid, one in self.nodes.items()}
         return Snapshot(self.clock.time(), cluster=facts, nodes=nodes, health=self.health)
 

@@ -33,8 +33,8 @@ from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.changes import node_config_body
 from tui.operations.diffs import yaml_of
 from tui.operations.fresh import Fresh
-from tui.operations.guards import grouped, guards_of, ordered
-from tui.operations.situation import blocked, noted, warned
+from tui.operations.guards import grouped, judged, ordered
+from tui.operations.situation import Situation, blocked, noted, warned
 from tui.operations.writing import config_map_write, node_config_write
 from tui.safety import clean
 
@@ -50,9 +50,8 @@ def spoken(
 ) -> dict[str, Guard]:
     """Return the guards of an operation on these nodes, the first of each id."""
     found: dict[str, Guard] = {}
-    for guard in guards_of(
-        intent, [uid_of(name) for name in names or ("node-1",)], snapshot, writes
-    ):
+    nodes = [uid_of(name) for name in names or ("node-1",)]
+    for guard in judged(Situation(intent, nodes, snapshot, writes)):
         found.setdefault(guard.id, guard)
     return found
 
@@ -379,19 +378,13 @@ def test_a_node_config_selects_the_nodes_that_are_meant_and_no_others(names: set
     nodes: list[NodeFacts] = [a_node(f"node-{number}") for number in range(6)]
     snapshot = a_snapshot(*nodes)
     chosen = sorted(names)
-    found = guards_of(
-        FLIP,
-        [uid_of(name) for name in chosen],
-        snapshot,
-        (
-            node_config_write(
-                "7f3a",
-                [snapshot.nodes[uid_of(name)] for name in chosen],
-                {HOSTNS_ONLY: "true"},
-                Fresh(snapshot, version="v2"),
-            ),
-        ),
+    write = node_config_write(
+        "7f3a",
+        [snapshot.nodes[uid_of(name)] for name in chosen],
+        {HOSTNS_ONLY: "true"},
+        Fresh(snapshot, version="v2"),
     )
+    found = judged(Situation(FLIP, [uid_of(name) for name in chosen], snapshot, (write,)))
     assert not [guard for guard in found if guard.kind is GuardKind.BLOCKED]
     body = node_config_body("7f3a", "kube-system", "v2", chosen, {HOSTNS_ONLY: "true"})
     assert [line.strip("- ") for line in yaml_of(body).split("\n") if "node-" in line] == chosen

@@ -33,13 +33,19 @@ def config_guards(situation: Situation) -> Iterator[Guard]:
     """Yield what speaks against the values that an operation writes."""
     if not situation.keys:
         return
-    if situation.own_source:
-        yield from _effects(situation)
+    yield from _none_affected(situation)
     yield from _bystanders(situation)
     for facts in situation.targets:
-        if HOSTNS_ONLY in situation.keys:
-            yield from _flip(situation, facts)
+        yield from effect_guards(situation, facts)
         yield from _already(situation, facts)
+
+
+def effect_guards(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
+    """Yield what speaks against the values that an operation writes, on one node."""
+    if situation.own_source:
+        yield from _effect(situation, facts)
+    if HOSTNS_ONLY in situation.keys:
+        yield from _flip(situation, facts)
 
 
 def no_effect(situation: Situation, facts: NodeFacts) -> str:
@@ -64,27 +70,29 @@ def no_effect(situation: Situation, facts: NodeFacts) -> str:
     return ""
 
 
-def _effects(situation: Situation) -> Iterator[Guard]:
-    ignoring: dict[str, str] = {}
-    for facts in situation.targets:
-        name, uid = str(facts.node.name), facts.node.uid
-        planned = situation.planned(facts)
-        why = no_effect(situation, facts)
-        if why:
-            ignoring[name] = why
-            release = next_release(situation.now(facts))
-            is_old = release is not None and not release.at_least(*_NODE_CONFIGS_SINCE)
-            is_old = is_old and situation.own_source.startswith("CiliumNodeConfig")
-            guard_id = "release-too-old" if is_old else "no-effect"
-            text = f"{name}: {situation.own_source} takes no effect: {why}"
-            kind = GuardKind.BLOCKED if situation.scope is Scope.NODES else GuardKind.WARNED
-            yield Guard(kind, guard_id, clean(text, 600), uid)
-        elif planned.unknown:
-            text = f"{name}: whether it takes effect can't be told: {'; '.join(planned.unknown)}"
-            yield warned("effect-unknown", text, uid)
-        yield from _overruled(planned, situation, facts)
-    if ignoring and len(ignoring) == len(situation.targets) and situation.scope is Scope.CLUSTER:
+def _none_affected(situation: Situation) -> Iterator[Guard]:
+    if situation.scope is Scope.NODES or not situation.own_source or not situation.targets:
+        return
+    if all(no_effect(situation, facts) for facts in situation.targets):
         yield blocked("no-effect", f"{situation.own_source} takes effect on none of the nodes")
+
+
+def _effect(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
+    name, uid = str(facts.node.name), facts.node.uid
+    planned = situation.planned(facts)
+    why = no_effect(situation, facts)
+    if why:
+        release = next_release(situation.now(facts))
+        is_old = release is not None and not release.at_least(*_NODE_CONFIGS_SINCE)
+        is_old = is_old and situation.own_source.startswith("CiliumNodeConfig")
+        guard_id = "release-too-old" if is_old else "no-effect"
+        text = f"{name}: {situation.own_source} takes no effect: {why}"
+        kind = GuardKind.BLOCKED if situation.scope is Scope.NODES else GuardKind.WARNED
+        yield Guard(kind, guard_id, clean(text, 600), uid)
+    elif planned.unknown:
+        text = f"{name}: whether it takes effect can't be told: {'; '.join(planned.unknown)}"
+        yield warned("effect-unknown", text, uid)
+    yield from _overruled(planned, situation, facts)
 
 
 def _overruled(planned: Planned, situation: Situation, facts: NodeFacts) -> Iterator[Guard]:

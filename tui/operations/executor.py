@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from tui.errors import CiltopError
 from tui.model.names import NodeUid
-from tui.model.node import AgentPhase
 from tui.model.operations import AuditEvent, NodeState, OperationPlan, OperationState, PlannedWrite
-from tui.model.snapshot import NodeFacts, Snapshot, SourceState
+from tui.model.snapshot import Snapshot, SourceState
 from tui.operations.restarting import NodeRestart
+from tui.operations.surroundings import Surroundings, surroundings_of
 from tui.operations.tools import AbortedError, Tools
 from tui.safety import CleanText, clean
 
@@ -31,13 +31,13 @@ class Executor:
         self._note_written = note_written
         self._restarts: dict[NodeUid, NodeRestart] = {}
         self._active: frozenset[NodeUid] = frozenset()
-        self._well: frozenset[NodeUid] = frozenset()
-        """Nodes whose agents were there at the start: one that goes down stops everything."""
+        self._before = Surroundings()
+        """How the cluster was at the start: what has got worse elsewhere stops everything."""
 
     async def run(self) -> tuple[OperationState, CleanText]:
         """Do everything; return how it ended, and why: that is told once it is recorded."""
         tools = self._tools
-        self._well = _well(tools.look())
+        self._before = surroundings_of(tools.look())
         revisiting = asyncio.create_task(self._revisit(), name="revisit nodes")
         try:
             await self._write_configuration()
@@ -73,7 +73,7 @@ class Executor:
             if number:
                 await self._soak(waves[number - 1])
             await self._wait_until_allowed(number)
-            self._check_others(wave)
+            self._check_surroundings(wave)
             text = f"wave {number + 1} of {len(waves)}"
             await self._tools.book.change(text=text)
             await self._run_wave(wave)
@@ -86,6 +86,7 @@ class Executor:
         if _share_a_service(self._tools.look(), wave):
             results = []
             for uid in wave:
+                self._check_surroundings((uid,))
                 results.append(await _settled(self._restarts[uid].run()))
                 if results[-1] is not True:
                     break
@@ -177,18 +178,10 @@ class Executor:
             await tools.book.change(OperationState.RUNNING, "resumed")
             await tools.scribe.record(AuditEvent.RESUMED)
 
-    def _check_others(self, wave: tuple[NodeUid, ...]) -> None:
-        snapshot = self._tools.look()
-        down = sorted(
-            str(facts.node.name)
-            for uid in self._well - frozenset(wave)
-            if (facts := snapshot.nodes.get(uid)) is not None and not _is_well(facts)
-        )
-        if down:
-            raise StoppedError(
-                f"stopped: the agent of {down[0]} went down meanwhile"
-                f"{f', and {len(down) - 1} more' if len(down) > 1 else ''}"
-            )
+    def _check_surroundings(self, wave: tuple[NodeUid, ...]) -> None:
+        worse = self._before.worse(self._tools.look(), wave)
+        if worse:
+            raise StoppedError(f"stopped: {worse}")
 
     async def _revisit(self) -> None:
         """Have the nodes in work read again and again."""
@@ -204,15 +197,6 @@ async def _settled(work: Awaitable[bool]) -> bool | CiltopError:
         return await work
     except CiltopError as error:
         return error
-
-
-def _well(snapshot: Snapshot) -> frozenset[NodeUid]:
-    return frozenset(uid for uid, facts in snapshot.nodes.items() if _is_well(facts))
-
-
-def _is_well(facts: NodeFacts) -> bool:
-    agent = facts.agent
-    return agent is not None and agent.is_ready and agent.phase is AgentPhase.RUNNING
 
 
 def _share_a_service(snapshot: Snapshot, wave: tuple[NodeUid, ...]) -> bool:

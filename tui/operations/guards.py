@@ -11,16 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tui.model.names import NodeName, NodeUid
 from tui.model.node import AgentPhase
-from tui.model.operations import (
-    Guard,
-    GuardKind,
-    Intent,
-    OperationKind,
-    OperationPlan,
-    PlannedWrite,
-)
+from tui.model.operations import Guard, GuardKind, OperationKind, OperationPlan
 from tui.model.snapshot import NodeFacts, Snapshot
-from tui.operations.config_guards import config_guards
+from tui.operations.config_guards import config_guards, effect_guards
 from tui.operations.situation import (
     Situation,
     blocked,
@@ -39,40 +32,22 @@ STALE_SECONDS = 300.0
 _ORDER = (GuardKind.BLOCKED, GuardKind.WARNED, GuardKind.NOTED)
 
 
-def recheck(plan: OperationPlan, snapshot: Snapshot) -> tuple[Guard, ...]:
-    """Return what the guard rails say of a plan now; its blockers forbid that it begins."""
-    nodes = [uid for wave in plan.waves for uid in wave]
-    return guards_of(plan.intent, nodes, snapshot, plan.writes)
-
-
 def recheck_node(plan: OperationPlan, snapshot: Snapshot, node: NodeUid) -> tuple[Guard, ...]:
-    """Return what forbids or speaks against restarting one node of a plan now."""
+    """Return what forbids or speaks against restarting one node of a plan now.
+
+    It looks at this node alone, not at thousands: it is asked on the collector's loop before each
+    restart. What happens to the others meanwhile is told by `Surroundings`.
+    """
     situation = Situation(plan.intent, (node,), snapshot, plan.writes)
     found: list[Guard] = []
     for facts in situation.targets:
         found += _target(facts, snapshot.taken_at)
+        found += effect_guards(situation, facts)
         found += start_guards(situation, facts)
         found += _restart(situation, facts)
     if not situation.targets:
         found.append(blocked("unknown-node", f"node {node} is not there any more", node))
     return ordered(found)
-
-
-def guards_of(
-    intent: Intent,
-    nodes: Iterable[NodeUid],
-    snapshot: Snapshot,
-    writes: Sequence[PlannedWrite] = (),
-) -> tuple[Guard, ...]:
-    """Return every guard rail that speaks up, those that forbid first.
-
-    Args:
-        intent: what is asked for.
-        nodes: whose agents restart.
-        snapshot: the cluster as it is known now.
-        writes: what the operation writes into the configuration before it restarts anything.
-    """
-    return judged(Situation(intent, nodes, snapshot, writes))
 
 
 def judged(situation: Situation) -> tuple[Guard, ...]:

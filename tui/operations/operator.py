@@ -35,7 +35,7 @@ from tui.operations.beginning import (
 )
 from tui.operations.endpoints import count_unready
 from tui.operations.executor import Executor
-from tui.operations.guards import guards_of
+from tui.operations.guards import recheck_node
 from tui.operations.health import Wanted
 from tui.operations.journal import Journal
 from tui.operations.lease import OperationLease
@@ -53,6 +53,7 @@ from tui.operations.recovery import (
 from tui.operations.timing import Clock, Timing
 from tui.operations.tools import Controls, Look, Revisit, Tools
 from tui.operations.undo import UndoError, UndoFolder, UndoRecord
+from tui.operations.upkeep import upkeep
 from tui.operations.writer import Writer
 from tui.safety import CleanText, clean
 
@@ -111,7 +112,7 @@ class Operator:
 
     async def recover(self) -> None:
         """Tell the end of the audit file, and what an earlier ciltop left half done."""
-        for record in self._journal.tail(TAIL_RECORDS):
+        for record in (*self._journal.tail(TAIL_RECORDS), *self._journal.upkeep(TAIL_RECORDS)):
             await self._tell(AuditWritten(record))
         await self._tell_unfinished()
 
@@ -236,14 +237,14 @@ class Operator:
         stack.enter_context(self._gate.arming.held())
         # Of this operation alone: the holder of one that has ended counts as dead.
         holder = f"{self._holder} {plan.id}"
-        lease = self._lease(holder)
+        scribe = Scribe(self._journal, self._tell, plan)
+        lease = self._lease(holder, scribe)
         await lease.acquire()
         stack.push_async_callback(lease.release)
         record = await make_record(plan, self._look(), self._session, self._clock.time())
         record = replace(record, holder=holder)
         stack.enter_context(self._folder.hold(plan.id))
         self._folder.write(record)
-        scribe = Scribe(self._journal, self._tell, plan)
         await scribe.record(AuditEvent.CONFIRMED, plan.title, result=lease.warning)
         self._controls = Controls()
         self._book = ProgressBook(plan, self._tell, self._clock)
@@ -325,11 +326,11 @@ class Operator:
         except UndoError:
             return record.context == self._look().cluster.context
 
-    def _lease(self, holder: str) -> OperationLease:
+    def _lease(self, holder: str, scribe: Scribe | None = None) -> OperationLease:
         namespace = str(self._look().cluster.cilium_namespace)
         return OperationLease(
             self._session,
-            self._gate,
+            upkeep(self._gate, scribe),
             namespace,
             holder,
             clock=self._clock,
@@ -354,17 +355,16 @@ class Operator:
         )
         who = self._journal.who
         name = f"{who.user} {who.host}".strip() or "somebody"
+        gate = upkeep(self._gate, scribe)
         return Tools(
             look=self._look,
             revisit=self._revisit,
-            recheck=lambda plan, now, uid: guards_of(plan.intent, [uid], now, plan.writes),
+            recheck=recheck_node,
             ask_endpoints=lambda facts: count_unready(self._session, facts),
             writer=writer,
             scribe=scribe,
             book=book,
-            announcer=Announcer(
-                self._session, self._gate, self._clock, name, self._timing.announce
-            ),
+            announcer=Announcer(self._session, gate, self._clock, name, self._timing.announce),
             controls=controls,
             clock=self._clock,
             timing=self._timing,
