@@ -50,3 +50,13 @@ def test_arming_is_the_latest_told() -> None:
     armed = ArmingState(ArmingMode.ARMED, 9.0)
     store.apply(ArmingChanged(armed))
     assert store.snapshot(2.0).arming == armed
+
+
+def test_upkeep_pushes_nothing_out_of_the_audit() -> None:
+    store = Store()
+    store.apply(AuditWritten(AuditRecord(0.0, AuditEvent.CONFIRMED)))
+    for number in range(MOST_AUDIT_RECORDS + 1):
+        store.apply(AuditWritten(AuditRecord(float(number), AuditEvent.AFTER_UPKEEP)))
+    snapshot = store.snapshot(1.0)
+    assert [one.event for one in snapshot.audit] == [AuditEvent.CONFIRMED]
+    assert (len(snapshot.upkeep), snapshot.upkeep[0].at) == (1_000, 1.0)

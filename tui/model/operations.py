@@ -240,13 +240,22 @@ class AuditEvent(StrEnum):
     DISARMED = "disarmed"
     CONFIRMED = "confirmed"
     BEFORE_WRITE = "before-write"
+    """A write of the plan is about to be sent."""
     AFTER_WRITE = "after-write"
+    BEFORE_UPKEEP = "before-upkeep"
+    """A write that no plan names is about to be sent: the operation's Lease, a Kubernetes Event."""
+    AFTER_UPKEEP = "after-upkeep"
     VERIFIED = "verified"
     FAILED = "failed"
     PAUSED = "paused"
     RESUMED = "resumed"
     ABORTED = "aborted"
     ENDED = "ended"
+
+    @property
+    def is_upkeep(self) -> bool:
+        """Whether it tells of the Lease or an Event, and nothing of how far an operation came."""
+        return self in (AuditEvent.BEFORE_UPKEEP, AuditEvent.AFTER_UPKEEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,8 @@ class AuditRecord:
     text: CleanText = _EMPTY
     target: CleanText = _EMPTY
     """Such as `delete pods kube-system/cilium-abcde`."""
+    path: CleanText = _EMPTY
+    """What it is sent to; the object's collection for a create."""
     target_uid: str = ""
     diff: CleanText = _EMPTY
     result: CleanText = _EMPTY

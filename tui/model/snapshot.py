@@ -219,7 +219,9 @@ class Snapshot:
     operations: tuple[OperationProgress, ...] = ()
     """Those of this session and unfinished ones of earlier ones, newest last."""
     audit: tuple[AuditRecord, ...] = ()
-    """The end of the audit file, oldest first, bounded."""
+    """The end of the audit file, oldest first, bounded; without upkeep."""
+    upkeep: tuple[AuditRecord, ...] = ()
+    """The audit file's latest records of Leases and Events, oldest first, bounded."""
     arming: ArmingState = ArmingState()
     unjudged_nodes: int = 0
     """Nodes whose latest facts the checks have not seen yet."""

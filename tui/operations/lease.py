@@ -1,7 +1,4 @@
-"""The Lease that keeps a second operator away, in Cilium's namespace; without the right, a warning.
-
-Renewals are not in the audit file: they change nothing but the Lease's own time.
-"""
+"""The Lease in Cilium's namespace that keeps a second operator away; a warning where it can't."""
 
 from __future__ import annotations
 

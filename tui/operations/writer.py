@@ -40,6 +40,7 @@ UNREACHED = (ConnectError, DeadlineError, UnauthorizedError, ThrottledError)
 """Nothing was sent, or nothing was done: the same may be asked again when the API is back."""
 SERVER_TROUBLE = 500
 _LATE = "done; the answer was lost, the object shows it"
+_REPEATED = "not done: no answer came, and the object shows nothing of it"
 
 
 class Reads(Protocol):
@@ -174,15 +175,20 @@ class Writer:
             await self._scribe.record(
                 event,
                 target=request.title,
+                path=request.path,
                 target_uid=planned.uid,
                 diff=planned.diff,
                 result=result,
                 node_name=node_name,
             )
 
+        async def note_repeat() -> None:
+            await note(AuditEvent.AFTER_WRITE, _REPEATED)
+            await note(AuditEvent.BEFORE_WRITE)
+
         await note(AuditEvent.BEFORE_WRITE)
         try:
-            uid, result = await self._made(request)
+            uid, result = await self._made(request, note_repeat)
         except UnknownOutcomeError as error:
             await note(AuditEvent.AFTER_WRITE, f"outcome unknown: {error.message}")
             raise
@@ -192,7 +198,9 @@ class Writer:
         await note(AuditEvent.AFTER_WRITE, result)
         return uid
 
-    async def _made(self, request: WriteRequest) -> tuple[str, str]:
+    async def _made(
+        self, request: WriteRequest, note_repeat: Callable[[], Awaitable[None]]
+    ) -> tuple[str, str]:
         failures, is_doubtful = 0, False
         while True:
             try:
@@ -204,6 +212,7 @@ class Writer:
                 is_doubtful = True
                 if (uid := await self._done_all_the_same(request, error)) is not None:
                     return uid, _LATE
+                await note_repeat()
             except OperationError as error:
                 # What was sent before it may have been done after it was read back.
                 uid = await self._done_all_the_same(request, error) if is_doubtful else None

@@ -67,6 +67,7 @@ class Store:
         self._health = SourceHealth()
         self._operations: dict[str, OperationProgress] = {}
         self._audit: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
+        self._upkeep: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
         self._arming = ArmingState()
         self._detailed: frozenset[NodeUid] = frozenset()
         self._sequence = 1
@@ -177,6 +178,7 @@ class Store:
             finding_changes=self._judge.changes,
             operations=tuple(self._operations.values()),
             audit=tuple(self._audit),
+            upkeep=tuple(self._upkeep),
             arming=self._arming,
             unjudged_nodes=self._judge.pending_nodes,
         )
@@ -189,7 +191,8 @@ class Store:
             case OperationChanged():
                 self._operations[fact.progress.plan.id] = fact.progress
             case AuditWritten():
-                self._audit.append(fact.record)
+                kept = self._upkeep if fact.record.event.is_upkeep else self._audit
+                kept.append(fact.record)
             case ArmingChanged():
                 self._arming = fact.arming
 
