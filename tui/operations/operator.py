@@ -35,7 +35,7 @@ from tui.operations.beginning import (
 )
 from tui.operations.endpoints import count_unready
 from tui.operations.executor import Executor
-from tui.operations.guards import guards_of
+from tui.operations.guards import recheck_node
 from tui.operations.health import Wanted
 from tui.operations.journal import Journal
 from tui.operations.lease import OperationLease
@@ -359,7 +359,7 @@ class Operator:
         return Tools(
             look=self._look,
             revisit=self._revisit,
-            recheck=lambda plan, now, uid: guards_of(plan.intent, [uid], now, plan.writes),
+            recheck=recheck_node,
             ask_endpoints=lambda facts: count_unready(self._session, facts),
             writer=writer,
             scribe=scribe,
