@@ -91,6 +91,9 @@ def daemonset(item: kinds.DaemonSet) -> CiliumDaemonSet:
         config_builder_args=() if builder is None else _command_line(builder),
         max_unavailable=clean(unavailable),
         update_strategy=clean(strategy.type or ""),
+        # Both are left out of the JSON where they are 0 (k8s.io/api/apps/v1 DaemonSetStatus).
+        updated=None if item.status is None else status.updated_number_scheduled,
+        is_observed=item.status is None or status.observed_generation >= item.metadata.generation,
         pre_stop=_pre_stop(agent),
         labels=shared_labels(item.metadata.labels),
         writes=config_writes(item.metadata, besides=_DAEMONSET_CONTROLLER),

@@ -49,6 +49,7 @@ class WrittenMeta(ObjectMeta, frozen=True):
     """Metadata with its writers, for the few objects whose history matters."""
 
     managed_fields: list[ManagedFields] | None = None
+    generation: int = 0
     annotations: dict[str, str] | None = None
 
 
@@ -386,6 +387,8 @@ class DaemonSetStatus(Entity, frozen=True):
 
     desired_number_scheduled: int = 0
     number_ready: int = 0
+    updated_number_scheduled: int = 0
+    observed_generation: int = 0
 
 
 class DaemonSet(KubeObject, frozen=True):

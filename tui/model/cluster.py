@@ -83,6 +83,10 @@ class CiliumDaemonSet:
     config_builder_args: tuple[CleanText, ...] = ()
     max_unavailable: CleanText = CleanText("")
     update_strategy: CleanText = CleanText("")
+    updated: int | None = None
+    """Agents of the current revision (`updatedNumberScheduled`); None where no status is there."""
+    is_observed: bool = True
+    """Whether the controller has seen the spec as it is: observedGeneration is generation."""
     pre_stop: CleanText = CleanText("")
     """What the agent container's preStop hook runs; empty without one."""
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from tui.model.node import AgentPhase
 from tui.model.operations import Guard, GuardKind, OperationKind, OperationPlan
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.config_guards import config_guards, effect_guards
+from tui.operations.rollouts import rollout_guards
 from tui.operations.situation import (
     Situation,
     blocked,
@@ -23,6 +24,7 @@ from tui.operations.situation import (
     warned,
 )
 from tui.operations.start_guards import start_guards
+from tui.operations.surroundings import is_well
 from tui.operations.waves import max_unavailable
 from tui.safety import CleanText, clean
 
@@ -45,6 +47,7 @@ def recheck_node(plan: OperationPlan, snapshot: Snapshot, node: NodeUid) -> tupl
         found += effect_guards(situation, facts)
         found += start_guards(situation, facts)
         found += _restart(situation, facts)
+    found += rollout_guards(situation)
     if not situation.targets:
         found.append(blocked("unknown-node", f"node {node} is not there any more", node))
     return ordered(found)
@@ -52,7 +55,8 @@ def recheck_node(plan: OperationPlan, snapshot: Snapshot, node: NodeUid) -> tupl
 
 def judged(situation: Situation) -> tuple[Guard, ...]:
     """Return every guard rail of a situation, those that forbid first."""
-    found = [*_nodes(situation), *_cluster(situation), *config_guards(situation)]
+    found = [*_nodes(situation), *_cluster(situation), *rollout_guards(situation)]
+    found += config_guards(situation)
     for facts in situation.targets:
         found += start_guards(situation, facts)
         found += _restart(situation, facts)
@@ -104,7 +108,7 @@ def _target(facts: NodeFacts, now: float) -> Iterator[Guard]:
 
 
 def _cluster(situation: Situation) -> Iterator[Guard]:
-    down = [facts for facts in situation.others if _is_down(facts)]
+    down = [facts for facts in situation.others if not is_well(facts)]
     if down:
         names = listed(_named(facts) for facts in down)
         text = f"agents already down elsewhere: {names}"
@@ -120,11 +124,6 @@ def _cluster(situation: Situation) -> Iterator[Guard]:
     if reading.value is None:
         why = f" ({reading.reason})" if reading.reason else ""
         yield warned("services-unknown", f"which Services a restart may hurt is not known{why}")
-
-
-def _is_down(facts: NodeFacts) -> bool:
-    agent = facts.agent
-    return agent is None or not agent.is_ready or agent.phase is not AgentPhase.RUNNING
 
 
 def _named(facts: NodeFacts) -> str:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tui.errors import CiltopError
 from tui.model.names import NodeUid
-from tui.model.operations import AuditEvent, GuardKind, NodeState, OperationPlan, PlannedWrite
+from tui.model.operations import (
+    AuditEvent,
+    Guard,
+    GuardKind,
+    NodeState,
+    OperationPlan,
+    PlannedWrite,
+)
 from tui.model.snapshot import NodeFacts, SourceState
 from tui.operations.health import (
     Baseline,
@@ -16,6 +25,7 @@ from tui.operations.health import (
     crash_reason,
     merged,
 )
+from tui.operations.rollouts import ROLLOUT
 from tui.operations.seen import brought_along
 from tui.operations.tools import AbortedError, LeaseLostError, Tools
 from tui.safety import CleanText, clean
@@ -74,12 +84,18 @@ class NodeRestart:
             is_accepted = self._plan.intent.accepts_data_loss and guard.is_data_loss
             if guard.kind is GuardKind.BLOCKED and not is_accepted:
                 raise CiltopError(f"blocked meanwhile: {guard.text}")
-        for guard in brought_along(self._plan, guards):
+        for guard in (*brought_along(self._plan, guards), *self._rolled_out(guards)):
             raise CiltopError(f"other than in the preview, plan again: {guard.text}")
         await tools.book.change_node(self._uid, NodeState.WRITING, "taking the baseline")
         unready, _ = await tools.ask_endpoints(facts)
         self._baseline = baseline_of(facts, tools.clock.time(), unready)
         return facts
+
+    def _rolled_out(self, guards: Iterable[Guard]) -> list[Guard]:
+        """Return what tells of a rollout that nobody saw in the preview."""
+        if any(guard.id == ROLLOUT for guard in self._plan.guards):
+            return []
+        return [guard for guard in guards if guard.id == ROLLOUT]
 
     async def _delete(self, facts: NodeFacts) -> None:
         tools = self._tools
