@@ -21,6 +21,7 @@ FORBIDDEN = {
     "tui.collect": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.store", "tui.simulator"},
     "tui.report": TERMINAL | {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.store"},
     "tui.operations": TERMINAL | {"kubernetes", "aiomqtt", "tui.collect", "tui.store"},
+    "tui.bus": TERMINAL | {"kubernetes", "aiohttp", "tui.cluster", "tui.collect", "tui.store"},
     "tui.simulator": TERMINAL | {"kubernetes", "aiomqtt", "tui.collect", "tui.store"},
     "tui.screens": {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},
     "tui.app": {"kubernetes", "aiohttp", "aiomqtt", "tui.cluster", "tui.collect"},

@@ -205,3 +205,5 @@ class FindingChange:
     node_names: tuple[NodeName, ...] = ()
     """Some of them."""
     nodes_total: int = 0
+    by: CleanText = _EMPTY
+    """Whose checks saw it, where that was another machine's."""

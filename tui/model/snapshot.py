@@ -19,6 +19,7 @@ from tui.model.nextstart import NextStart
 from tui.model.node import AgentPod, Node
 from tui.model.operations import ArmingState, AuditRecord, OperationProgress
 from tui.model.reading import Reading
+from tui.model.room import Room
 from tui.model.services import ServiceCoverage
 from tui.safety import CleanText
 
@@ -180,6 +181,25 @@ class ArmingChanged:
     arming: ArmingState
 
 
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """What the broker tells of collectors and clusters changed."""
+
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesShared:
+    """Finding changes that other judges saw, oldest first; known ones may be among them."""
+
+    changes: tuple[FindingChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReset:
+    """Another cluster is read from here on: everything known is of the one before."""
+
+
 Fact = (
     NodeSeen
     | NodeGone
@@ -192,6 +212,9 @@ Fact = (
     | OperationChanged
     | AuditWritten
     | ArmingChanged
+    | RoomChanged
+    | ChangesShared
+    | SourceReset
 )
 
 
@@ -223,6 +246,8 @@ class Snapshot:
     upkeep: tuple[AuditRecord, ...] = ()
     """The audit file's latest records of Leases and Events, oldest first, bounded."""
     arming: ArmingState = ArmingState()
+    room: Room = Room()
+    """What only a broker tells."""
     unjudged_nodes: int = 0
     """Nodes whose latest facts the checks have not seen yet."""
 
