@@ -67,10 +67,25 @@ def test_a_resize_heals_the_node_whose_map_was_shrunk(tmp_path: Path) -> None:
     assert healed.returncode == 0, healed.stderr
     assert "0 frontends missing (before: 16)" in healed.stderr
     assert checked.returncode == 0
-    events = [record["event"] for record in cluster.audit()]
+    lines = cluster.audit()
+    events = [line["event"] for line in lines if not str(line["event"]).endswith("-upkeep")]
     assert events[0] == "confirmed"
     assert events.count("before-write") == events.count("after-write") == 2
     assert events[-2:] == ["verified", "ended"]
+    upkeep = {str(line["target"]) for line in lines if line["event"] == "after-upkeep"}
+    assert {target.rpartition("/")[0] for target in upkeep} == {
+        "create leases kube-system",
+        "patch leases kube-system",
+        "create events default",
+    }
+    for when in ("write", "upkeep"):
+        before, after = (
+            [(line["target"], line["path"]) for line in lines if line["event"] == f"{one}-{when}"]
+            for one in ("before", "after")
+        )
+        assert sorted(map(str, before)) == sorted(map(str, after))
+    assert lines[-1]["event"] == "after-upkeep"
+    assert (lines[-1]["text"], lines[-1]["result"]) == ("given back", "done")
 
 
 @pytest.mark.timeout(300)
