@@ -99,6 +99,9 @@ class HandControls(HandActs):
     def request_count(self, node: NodeUid, map_name: str) -> None:
         self.calls.append(("count", node, map_name))
 
+    def choose_cluster(self, name: str) -> None:
+        self.calls.append(("cluster", name))
+
 
 class HandApp(CiltopApp):
     """The dashboard without its timers' surprises."""

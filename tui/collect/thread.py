@@ -25,10 +25,19 @@ from tui.collect.acting import (
     OffersSession,
     OpenActing,
 )
+from tui.collect.choosing import ChoosesCluster
 from tui.collect.garbage import relax
 from tui.errors import CiltopError, ConnectError
 from tui.model.names import NodeUid
-from tui.model.snapshot import Fact, HealthChanged, Snapshot, Source, SourceState
+from tui.model.operations import ArmingState
+from tui.model.snapshot import (
+    ArmingChanged,
+    Fact,
+    HealthChanged,
+    Snapshot,
+    Source,
+    SourceState,
+)
 from tui.safety import CleanText, clean
 
 if TYPE_CHECKING:
@@ -177,6 +186,15 @@ class CollectorThread(ActingCalls):
 
         self._soon(apply)
 
+    def choose_cluster(self, name: str) -> None:
+        """Show another cluster of those that a broker tells of."""
+
+        def apply(source: Source) -> None:
+            if isinstance(source, ChoosesCluster):
+                source.choose_cluster(name)
+
+        self._soon(apply)
+
     def _soon(self, action: Callable[[Source], None]) -> None:
         """Run an action on the collector's loop, when there is one."""
         with self._lock:
@@ -214,6 +232,11 @@ class CollectorThread(ActingCalls):
     def _offer(self, source: OffersSession, session: Session) -> None:
         self._acting.begin(Ground(session, self._look, self._tell, source.revisit))
 
+    async def _leave(self) -> None:
+        """Let nothing act on the cluster any more: another one is shown now."""
+        await self._acting.end()
+        self._store.apply(ArmingChanged(ArmingState()))
+
     def _look(self) -> Snapshot:
         """Return the state as it is now; the screens get the same."""
         has_changed = self._store.has_changed()
@@ -242,6 +265,8 @@ class CollectorThread(ActingCalls):
         source = self._open_source()
         if isinstance(source, OffersSession):
             source.on_session = partial(self._offer, source)
+        if isinstance(source, ChoosesCluster):
+            source.is_busy, source.leave = lambda: self._acting.is_running, self._leave
         with self._lock:
             if self._is_stopping:
                 return

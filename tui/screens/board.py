@@ -40,6 +40,10 @@ class Controls(Acts, Protocol):
         """Ask for one map to be counted in place now."""
         ...
 
+    def choose_cluster(self, name: str) -> None:
+        """Ask for another cluster of those that a broker tells of; where there are several."""
+        ...
+
 
 class Board:
     """Hold what is shown, with its summaries; frozen while the person paused it."""
