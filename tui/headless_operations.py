@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -38,6 +38,12 @@ class Acts(Protocol):
 
     def plan(self, intent: Intent) -> Future[OperationPlan]:
         """Make a plan."""
+        ...
+
+    def plan_finish(
+        self, operation_id: str, *, accepts_data_loss: bool = False
+    ) -> Future[OperationPlan]:
+        """Plan what finishes an operation that was left half done."""
         ...
 
     def begin(self, plan: OperationPlan, typed: str) -> Future[None]:
@@ -98,6 +104,8 @@ def check_flags(arguments: argparse.Namespace) -> None:
         raise ConfigError("restart: name nodes with --node, or take --all")
     if arguments.command == "hostns-only" and bool(arguments.node) is arguments.cluster:
         raise ConfigError("hostns-only: name nodes with --node, or take --cluster")
+    if arguments.command == "finish" and arguments.yes and not arguments.id:
+        raise ConfigError("finish: name the operation that --yes is for")
 
 
 def _fail_if_ended(collector: object) -> Callable[[], None]:
@@ -133,10 +141,16 @@ class Operating:
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Plan, print, and carry out what the flags ask for."""
+        from tui.model.operations import OperationState
         from tui.report.plan_text import plan_text
 
         snapshot = self._read(frozenset(getattr(arguments, "node", ())))
-        plan = self._wait(self._acts.plan(self._intent(arguments, snapshot)), PLAN_SECONDS)
+        left = [one for one in snapshot.operations if one.state is OperationState.UNFINISHED]
+        if arguments.command == "finish" and not arguments.id:
+            return _list_unfinished(left)
+        for one in left if arguments.command not in ("finish", "undo") else ():
+            self._say(f"operation {one.plan.id} is unfinished: ciltop finish {one.plan.id}")
+        plan = self._wait(self._planned(arguments, snapshot), PLAN_SECONDS)
         is_ascii = "utf" not in (sys.stdout.encoding or "").lower()
         width = shutil.get_terminal_size((100, 24)).columns
         sys.stdout.write(plan_text(plan, width, is_ascii=is_ascii))
@@ -179,6 +193,12 @@ class Operating:
         reasons = [snapshot.health.reason, *(gap.reason for gap in snapshot.gaps.values())]
         reason = next((reason for reason in reasons if reason), "it did not answer in time")
         raise ConnectError(f"the cluster was not read: {reason}")
+
+    def _planned(self, arguments: argparse.Namespace, snapshot: Snapshot) -> Future[OperationPlan]:
+        accepts = arguments.accept_data_loss
+        if arguments.command == "finish":
+            return self._acts.plan_finish(arguments.id, accepts_data_loss=accepts)
+        return self._acts.plan(self._intent(arguments, snapshot))
 
     def _intent(self, arguments: argparse.Namespace, snapshot: Snapshot) -> Intent:
         from tui.model.operations import Intent, OperationKind, Scope
@@ -236,6 +256,14 @@ class Operating:
             except FutureTimeoutError:
                 if future.done() or self._clock() > ends_at:
                     raise ConnectError("the cluster did not answer in time") from None
+
+
+def _list_unfinished(left: Sequence[OperationProgress]) -> int:
+    for one in left:
+        sys.stdout.write(f"{one.plan.id}  {one.plan.title}: {one.text}\n")
+    if not left:
+        sys.stdout.write("no operation was left unfinished\n")
+    return EXIT_DONE
 
 
 def _unread_parts(snapshot: Snapshot) -> list[str]:

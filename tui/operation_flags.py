@@ -1,4 +1,4 @@
-"""The command line of what writes: restart, hostns-only, resize, undo; and rbac, which only prints.
+"""The command line of what writes: restart, hostns-only, resize, undo, finish; and of rbac.
 
 Only the standard library is imported here, so that `--help` answers at once.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 Commands = argparse._SubParsersAction  # argparse has no public name for it
 AddSettings = Callable[[argparse.ArgumentParser], None]
 
-OPERATIONS = ("restart", "hostns-only", "resize", "undo")
+OPERATIONS = ("restart", "hostns-only", "resize", "undo", "finish")
 _EPILOG = """\
 Without --yes nothing is written: the plan is printed. exit codes: 0 done and verified, 1 failed,
 blocked or rolled back, 2 wrong usage, 3 denied or the cluster could not be read
@@ -52,10 +52,24 @@ def add_operations(commands: Commands[argparse.ArgumentParser], add_settings: Ad
     _add_wave(resize)
     _add_risk(resize)
 
+    _add_repairs(commands, add_settings)
+
+
+def _add_repairs(commands: Commands[argparse.ArgumentParser], add_settings: AddSettings) -> None:
     undo = _add(commands, add_settings, "undo", "put back what an operation changed")
     undo.add_argument("id", metavar="ID", help="the operation's id, as it was printed")
     _add_wave(undo)
     _add_risk(undo)
+
+    finish = _add(
+        commands, add_settings, "finish",
+        "finish what a ciltop that was killed left half done; agents that it restarted are only"
+        " verified",
+    )  # fmt: skip
+    finish.add_argument(
+        "id", metavar="ID", nargs="?", default="", help="the operation; without it they are listed"
+    )
+    _add_risk(finish)
 
 
 def add_rbac(commands: Commands[argparse.ArgumentParser], add_settings: AddSettings) -> None:

@@ -35,6 +35,25 @@ class Cluster:
             env={**os.environ, "COLUMNS": "120", "XDG_STATE_HOME": str(self.state)},
         )
 
+    def killed_after(self, words: str, *arguments: str) -> None:
+        """Start a command and kill it once it says these words."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "tui", *arguments, "--kubeconfig", str(self.kubeconfig)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "XDG_STATE_HOME": str(self.state)},
+        ) as process:
+            assert process.stderr is not None
+            said = ""
+            for line in process.stderr:
+                said += line
+                if words in line:
+                    break
+            process.kill()
+        assert words in said, said
+
     def audit(self) -> list[dict[str, object]]:
         path = self.state / "ciltop" / "audit.jsonl"
         if not path.exists():
@@ -100,6 +119,25 @@ def test_a_flip_of_one_node_is_undone_by_its_id(tmp_path: Path) -> None:
     assert undone.returncode == 0, undone.stdout + undone.stderr
     ended = [record["result"] for record in cluster.audit() if record["event"] == "ended"]
     assert ended.count("done") == 2
+
+
+@pytest.mark.timeout(300)
+def test_what_a_killed_run_restarted_is_verified_and_not_restarted_again(tmp_path: Path) -> None:
+    with simulated("healthy", tmp_path) as cluster:
+        cluster.killed_after("waiting for the new agent", "restart", "--node", "node-2", "--yes")
+        listed = cluster.ciltop("finish")
+        operation_id = listed.stdout.split()[0]
+        previewed = cluster.ciltop("finish", operation_id)
+        finished = cluster.ciltop("finish", operation_id, "--yes")
+        again = cluster.ciltop("finish")
+    assert "ciltop ended in the middle" in listed.stdout
+    assert f"Finish operation {operation_id}: verify node-2" in previewed.stdout
+    assert "blocked" not in previewed.stdout
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "no operation was left unfinished" in again.stdout
+    events = [record["event"] for record in cluster.audit()]
+    assert events.count("before-write") == 1
+    assert events.count("verified") == 1
 
 
 @pytest.mark.parametrize("role", ["observer", "operator"])

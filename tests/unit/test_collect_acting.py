@@ -71,7 +71,9 @@ class FakeActing:
         assert NODE in self.ground.look().nodes
         return PLAN
 
-    async def plan_finish(self, operation_id: str) -> OperationPlan:
+    async def plan_finish(
+        self, operation_id: str, *, accepts_data_loss: bool = False
+    ) -> OperationPlan:
         return PLAN
 
     async def dismiss(self, operation_id: str) -> None:

@@ -82,10 +82,17 @@ class HandActs:
         self.intents: list[Intent] = []
         self.carried_out: list[tuple[str, str]] = []
         self.said: list[str] = []
+        self.finished: list[tuple[str, bool]] = []
 
     def plan(self, intent: Intent) -> Future[OperationPlan]:
         self.intents.append(intent)
         return _done(plan_of(intent, **self.parts))
+
+    def plan_finish(
+        self, operation_id: str, *, accepts_data_loss: bool = False
+    ) -> Future[OperationPlan]:
+        self.finished.append((operation_id, accepts_data_loss))
+        return self.plan(Intent(OperationKind.RESTART, (UID,)))
 
     def begin(self, plan: OperationPlan, typed: str) -> Future[None]:
         self.carried_out.append((plan.id, typed))
@@ -224,6 +231,43 @@ def test_the_flags_become_an_intent(words: tuple[str, ...], intent: Intent) -> N
     assert acts.intents == [intent]
 
 
+def left_behind(acts: HandActs) -> HandActs:
+    """Return a cluster on which an earlier run left operation 5c11 unfinished."""
+    plan = replace(plan_of(Intent(OperationKind.RESTART)), id="5c11")
+    text = clean("ciltop ended in the middle: 0 of 1 nodes verified, 1 begun and not verified")
+    left = OperationProgress(plan, OperationState.UNFINISHED, (), text)
+    acts.snapshot = replace(acts.snapshot, operations=(left,))
+    return acts
+
+
+def test_what_was_left_unfinished_is_listed_and_hinted_at(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    acts = left_behind(HandActs())
+    assert run(acts, "finish") == EXIT_DONE
+    assert acts.intents == []
+    printed = capsys.readouterr().out
+    assert printed.startswith("5c11  Restart the agent of node-1: ciltop ended in the middle")
+    run(acts, "restart", "--node", "node-1")
+    assert "operation 5c11 is unfinished: ciltop finish 5c11" in acts.said
+    run(HandActs(), "finish")
+    assert "no operation was left unfinished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "is_done", "accepts"),
+    [((), False, False), (("--yes",), True, False), (("--yes", "--accept-data-loss"), True, True)],
+)
+def test_finishing_has_the_same_preview_and_the_same_yes(
+    words: tuple[str, ...], is_done: bool, accepts: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acts = HandActs(OperationState.DONE)
+    assert run(acts, "finish", "5c11", *words) == EXIT_DONE
+    assert acts.finished == [("5c11", accepts)]
+    assert bool(acts.carried_out) is is_done
+    assert "delete pods kube-system/cilium-node-1" in capsys.readouterr().out
+
+
 def test_a_node_that_there_is_not_is_wrong_usage() -> None:
     with pytest.raises(ConfigError, match="no node nowhere"):
         run(HandActs(), "restart", "--node", "nowhere")
@@ -244,6 +288,7 @@ def test_a_cluster_that_is_not_read_is_said() -> None:
         ("hostns-only", "on"),
         ("hostns-only", "on", "--cluster", "--node", "a"),
         ("restart", "--all", "--yes", "--dry-run"),
+        ("finish", "--yes"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(words: tuple[str, ...]) -> None:

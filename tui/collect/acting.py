@@ -51,7 +51,9 @@ class Acting(Protocol):
         """Find out what an intent means here."""
         ...
 
-    async def plan_finish(self, operation_id: str) -> OperationPlan:
+    async def plan_finish(
+        self, operation_id: str, *, accepts_data_loss: bool = False
+    ) -> OperationPlan:
         """Plan what finishes an operation that was left half done."""
         ...
 
@@ -175,9 +177,13 @@ class ActingCalls:
         """Find out what an intent means here; nothing is written."""
         return self._ask(lambda acting: acting.plan(intent))
 
-    def plan_finish(self, operation_id: str) -> Future[OperationPlan]:
+    def plan_finish(
+        self, operation_id: str, *, accepts_data_loss: bool = False
+    ) -> Future[OperationPlan]:
         """Plan what finishes an operation that an earlier ciltop left half done."""
-        return self._ask(lambda acting: acting.plan_finish(operation_id))
+        return self._ask(
+            lambda acting: acting.plan_finish(operation_id, accepts_data_loss=accepts_data_loss)
+        )
 
     def dismiss(self, operation_id: str) -> Future[None]:
         """Leave an unfinished operation as it is, and show it no more."""

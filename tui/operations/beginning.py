@@ -8,7 +8,6 @@ from typing import Any
 
 from tui.cilium.config import find_value
 from tui.errors import IdentityError, NotFoundError
-from tui.model.names import NodeUid
 from tui.model.operations import (
     AuditEvent,
     AuditRecord,
@@ -20,7 +19,6 @@ from tui.model.operations import (
 )
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.changes import is_config_map, is_restart, removed, values_of
-from tui.operations.health import Wanted
 from tui.operations.seen import unseen
 from tui.operations.undo import Reversal, UndoRecord
 from tui.operations.wanted import HOSTNS_ONLY
@@ -136,27 +134,6 @@ def effective_values(facts: NodeFacts, options: Iterable[str]) -> dict[str, str]
             found[option] = str(proxy.socket_lb_coverage == "Hostns-only").lower()
         elif value is not None:
             found[option] = str(value)
-    return found
-
-
-def wanted_of(
-    plan: OperationPlan, undone: UndoRecord | None, extra: Mapping[str, str]
-) -> dict[NodeUid, Wanted]:
-    """Return what each node's agent should run with after a plan.
-
-    Args:
-        plan: what is done.
-        undone: for undoing: the record of what is put back; its nodes had their own values.
-        extra: options that an unfinished operation had written already.
-    """
-    config = [write for write in plan.writes if not is_restart(write)]
-    values = {key: value for key, value in values_of(config).items() if value is not None}
-    is_sizing = plan.intent.kind is OperationKind.RESIZE
-    found = {}
-    for wave in plan.waves:
-        for uid in wave:
-            before = dict(undone.effective.get(uid, {})) if undone is not None else {}
-            found[uid] = Wanted({**extra, **values, **before}, is_sizing)
     return found
 
 

@@ -183,6 +183,8 @@ def _node_ready(patient: Patient) -> Condition:
         return _condition("node-ready", "the node is Ready", is_met=True)
     if patient.baseline.is_node_ready:
         return _condition("node-ready", "the node is not Ready; it was before", is_met=False)
+    if patient.baseline.is_node_ready is None:
+        return _condition("node-ready", "the node is not Ready; not known before", is_met=False)
     return _condition("node-ready", "the node is not Ready, as before", is_met=True)
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from tui.errors import BlockedError, CiltopError
-from tui.model.names import NodeUid
 from tui.model.operations import (
     ArmingState,
     AuditEvent,
-    AuditRecord,
     Guard,
-    GuardKind,
     Intent,
     OperationKind,
     OperationPlan,
@@ -29,27 +25,24 @@ from tui.operations.arming_watch import ArmingWatch
 from tui.operations.beginning import (
     make_record,
     new_objections,
-    too_soon,
-    wanted_of,
     written,
 )
 from tui.operations.endpoints import count_unready
 from tui.operations.executor import Executor
+from tui.operations.finishing import (
+    Finishing,
+    Past,
+    finishing_of,
+    spacing_guards,
+    wanted_of,
+    with_guards,
+)
 from tui.operations.guards import recheck_node
-from tui.operations.health import Wanted
 from tui.operations.journal import Journal
 from tui.operations.lease import OperationLease
 from tui.operations.planning import ArmedGate, Ground, Planner, record_of
 from tui.operations.progress import ProgressBook, Scribe, Tell
-from tui.operations.recovery import (
-    finishing_intent,
-    is_of,
-    progress_of,
-    record_end,
-    settled,
-    unfinished,
-    wanted_by,
-)
+from tui.operations.recovery import progress_of, record_end, settled, unfinished
 from tui.operations.timing import Clock, Timing
 from tui.operations.tools import Controls, Look, Revisit, Tools
 from tui.operations.undo import UndoError, UndoFolder, UndoRecord
@@ -99,8 +92,8 @@ class Operator:
         self._task: asyncio.Task[None] | None = None
         self._said: asyncio.Task[None] | None = None
         self._is_beginning = False
-        self._finishes: dict[str, UndoRecord] = {}
-        """Plan id -> the unfinished operation that it finishes."""
+        self._finishes: dict[str, Finishing] = {}
+        """Plan id -> how it finishes an unfinished operation."""
         self._arming = ArmingWatch(gate.arming, journal, tell)
 
     async def run(self) -> None:
@@ -128,13 +121,14 @@ class Operator:
             CiltopError: there is no such node or operation, or the cluster can't be asked.
         """
         plan = await self._planner(intent, self._look())
-        own = await self._own_guards(plan)
-        blocked = [guard for guard in own if guard.kind is GuardKind.BLOCKED]
-        others = [guard for guard in own if guard.kind is not GuardKind.BLOCKED]
-        return replace(plan, guards=(*blocked, *plan.guards, *others))
+        return with_guards(plan, await self._own_guards(plan))
 
-    async def plan_finish(self, operation_id: str) -> OperationPlan:
+    async def plan_finish(
+        self, operation_id: str, *, accepts_data_loss: bool = False
+    ) -> OperationPlan:
         """Plan what finishes an operation that an earlier ciltop left half done.
+
+        An agent that it had restarted already is verified, and not restarted again.
 
         Raises:
             CiltopError: there is no such operation, or the cluster can't be asked.
@@ -146,9 +140,18 @@ class Operator:
             raise UndoError(f"operation {operation_id} is not unfinished: there is nothing to do")
         record = await settled(record, self._session)
         self._folder.write(record)
-        plan = await self.plan(finishing_intent(record, progress_of(record, records)))
-        self._finishes[plan.id] = record
+        finishing = finishing_of(record, records, self._look(), accepts_data_loss=accepts_data_loss)
+        plan = await self._plan_rest(finishing)
+        self._finishes[plan.id] = finishing
         return plan
+
+    async def _plan_rest(self, finishing: Finishing) -> OperationPlan:
+        if finishing.needs_plan:
+            plan = await self._planner(finishing.intent, self._look())
+        else:
+            plan = finishing.bare_plan(self._clock.time())
+        plan = finishing.joined(plan, self._look())
+        return with_guards(plan, await self._own_guards(plan, finishing))
 
     async def dismiss(self, operation_id: str) -> None:
         """Leave an unfinished operation as it is, and show it no more.
@@ -255,7 +258,8 @@ class Operator:
 
     async def _check_again(self, plan: OperationPlan) -> None:
         """Plan anew and compare: what a person said yes to must still be what happens."""
-        fresh = await self.plan(plan.intent)
+        finishing = self._finishes.get(plan.id)
+        fresh = await (self._plan_rest(finishing) if finishing else self.plan(plan.intent))
         objections = new_objections(plan, fresh)
         if objections:
             raise BlockedError(f"not begun: {objections[0]}; look at the preview again")
@@ -302,29 +306,24 @@ class Operator:
         await record_end(tools.scribe, self._folder, plan.id, said, state.value)
         if state is not OperationState.DONE:
             return
-        if earlier := self._finishes.pop(plan.id, None) or record_of(plan.intent, self._folder):
+        finished = self._finishes.pop(plan.id, None)
+        if earlier := finished.record if finished else record_of(plan.intent, self._folder):
             is_undone = plan.intent.kind is OperationKind.UNDO
             text = f"{'undone' if is_undone else 'finished'} by operation {plan.id}"
             told = Scribe(self._journal, self._tell, earlier.plan)
             await record_end(told, self._folder, earlier.id, text)
             await self._tell_settled(earlier.id, text, is_undone=is_undone)
 
-    async def _own_guards(self, plan: OperationPlan) -> list[Guard]:
-        found: list[Guard] = []
-        is_alone = sum(len(wave) for wave in plan.waves) == 1
-        if is_alone and plan.intent.kind is not OperationKind.UNDO:
-            records = self._journal.tail(JOURNAL_RECORDS)
-            now, spacing = self._clock.time(), self._timing.spacing
-            found.extend(too_soon(records, now, spacing, self._is_here))
+    async def _own_guards(
+        self, plan: OperationPlan, finishing: Finishing | None = None
+    ) -> list[Guard]:
+        cluster = self._look().cluster
+        past = Past(lambda: self._journal.tail(JOURNAL_RECORDS), self._folder, cluster)
+        now, spacing = self._clock.time(), self._timing.spacing
+        found = list(spacing_guards(plan, past, now, spacing, finishing))
         if self._task is None or self._task.done():
             found.extend(await self._lease("").guards())
         return found
-
-    def _is_here(self, record: AuditRecord) -> bool:
-        try:
-            return is_of(self._folder.read(record.operation_id), self._look().cluster)
-        except UndoError:
-            return record.context == self._look().cluster.context
 
     def _lease(self, holder: str, scribe: Scribe | None = None) -> OperationLease:
         namespace = str(self._look().cluster.cilium_namespace)
@@ -353,7 +352,7 @@ class Operator:
             stops=controls,
             say=say,
         )
-        who = self._journal.who
+        who, finishing = self._journal.who, self._finishes.get(plan.id)
         name = f"{who.user} {who.host}".strip() or "somebody"
         gate = upkeep(self._gate, scribe)
         return Tools(
@@ -368,14 +367,9 @@ class Operator:
             controls=controls,
             clock=self._clock,
             timing=self._timing,
-            wanted=self._wanted(plan),
+            wanted=wanted_of(plan, record_of(plan.intent, self._folder), finishing),
+            begun=finishing.begun if finishing is not None else {},
         )
-
-    def _wanted(self, plan: OperationPlan) -> Mapping[NodeUid, Wanted]:
-        undone = record_of(plan.intent, self._folder)
-        finished = self._finishes.get(plan.id)
-        extra = wanted_by(finished) if finished is not None else {}
-        return wanted_of(plan, undone, extra)
 
     async def _tell_unfinished(self) -> None:
         records = self._journal.tail(JOURNAL_RECORDS)

@@ -55,6 +55,12 @@ class NodeRestart:
             JournalError: the record could not be written.
         """
         book = self._tools.book
+        begun = self._tools.begun.get(self._uid)
+        if begun is not None:
+            self._baseline, self.is_begun = begun, True
+            text = "restarted before: it is verified, not restarted again"
+            await book.change_node(self._uid, NodeState.VERIFYING, text)
+            return await self._verify()
         try:
             facts = await self._take_baseline()
             self.is_begun = True
