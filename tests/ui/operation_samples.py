@@ -362,3 +362,22 @@ def audit() -> tuple[AuditRecord, ...]:
             node_name=NodeName("node-2"),
         ),
     )
+
+
+def upkeep() -> tuple[AuditRecord, ...]:
+    """Return what the flip of node-4 wrote for itself, oldest first: an Event was refused."""
+    flip = {"operation_id": "7f3a", "kind": "hostns-only"}
+    lease = {"target": clean("patch leases kube-system/ciltop"), "target_uid": "lease-1"}
+    event = {"target": clean("create events default/node-4.ciltop-7f3a-1-6a")}
+    before, after = AuditEvent.BEFORE_UPKEEP, AuditEvent.AFTER_UPKEEP
+    done = {"result": clean("done")}
+    refused = {"result": clean("not done: no right to create events")}
+    return (
+        record(641, before, "held by desk 7", **flip, **lease),
+        record(640.5, after, "held by desk 7", **flip, **lease, **done),
+        record(637.5, before, "CiltopRestart on Node node-4 (uid-4)", **flip, **event),
+        record(637.2, after, "CiltopRestart on Node node-4 (uid-4)", **flip, **event, **refused),
+        record(625, before, "held by desk 7", **flip, **lease),
+        record(624, after, "held by desk 7", **flip, **lease, **done),
+        record(589, before, "given back", **flip, **lease),
+    )

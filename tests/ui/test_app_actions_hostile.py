@@ -83,6 +83,7 @@ def poisoned(text: CleanText, state: OperationState) -> Snapshot:
         arming=replace(ops.ARMED, reason=text),
         operations=(replace(poisoned_progress(text), state=state),),
         audit=tuple(poisoned_record(record, text) for record in ops.audit()),
+        upkeep=tuple(poisoned_record(record, text) for record in ops.upkeep()),
     )
     cluster = replace(snapshot.cluster, context=text, server=text, user=text)
     return replace(snapshot, cluster=cluster)
@@ -105,6 +106,7 @@ async def test_operation_and_audit_show_hostile_text(number: int) -> None:
             ("escape", "a"),
             ("escape", "colon", *"audit", "enter"),
             ("enter",),
+            ("escape", "G", "enter"),
         ):
             await pilot.press(*keys)
             assert is_printable(await settled(pilot)), keys

@@ -283,6 +283,35 @@ async def test_audit_can_be_filtered_from_the_command() -> None:
     assert "before-write" not in text
 
 
+async def test_audit_folds_the_upkeep_of_an_operation_into_one_row() -> None:
+    app = operating(ops.failed(), upkeep=ops.upkeep())
+    app.acts.ready_plan = ops.flip_plan()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", *"audit", "enter")
+        text = await settled(pilot)
+        assert text.count("upkeep") == 1
+        assert "3 writes of the Lease, 1 Kubernetes Event" in text
+        assert "1 not done or unknown" in text
+        order = [text.index(event, text.index("EVENT")) for event in ("confirmed", "upkeep", "arm")]
+        assert order == sorted(order)
+        await pilot.press("slash", *"event:upkeep", "enter")
+        assert "before-write" not in await settled(pilot)
+        await pilot.press("enter")
+        text = await settled(pilot)
+        lines = (
+            "given back", "no outcome recorded", "held by desk 7", "CiltopRestart on Node node-4",
+            "not done: no right to create events",
+        )  # fmt: skip
+        places = [text.index(line) for line in lines]
+        assert places == sorted(places)
+        await pilot.press("escape")
+        await settled(pilot)
+        await pilot.press("u")
+        await settled(pilot)
+    assert app.acts.asked == [("plan", Intent(OperationKind.UNDO, undo_id="7f3a"))]
+
+
 async def test_operation_command_names_one() -> None:
     other = ops.running(plan=ops.flip_plan(), state=OperationState.DONE)
     app = operating(other, operations=(other, ops.failed()))

@@ -1,12 +1,16 @@
-"""The rows of the Audit screen: every arming, write and verification, the newest first."""
+"""The rows of the Audit screen: every arming, write and verification, the newest first.
+
+What an operation wrote for itself is one row, below the one with which the operation begins.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.screens import wording
 from tui.screens.acting.preview_lines import diff_cells
+from tui.screens.acting.upkeep import Upkeep
 from tui.screens.details import Detail
 from widgets.detail_lines import empty_line, heading, value
 from widgets.grid_rows import GridColumn, GridRow
@@ -32,28 +36,59 @@ _TONES = {
     AuditEvent.FAILED: Tone.ERROR,
     AuditEvent.ABORTED: Tone.WARNING,
 }
+_UPKEEP = "upkeep"
 
 
-def audit_rows(records: Iterable[AuditRecord], now: float) -> dict[str, GridRow]:
-    """Return a row a record by key, the newest first."""
-    rows: list[tuple[str, GridRow]] = []
+Entry = AuditRecord | Upkeep
+"""What is behind a row."""
+
+
+def audit_entries(records: Sequence[AuditRecord], upkeep: Sequence[Upkeep]) -> dict[str, Entry]:
+    """Return what each row stands for by key, the newest first.
+
+    Args:
+        records: Oldest first, without upkeep.
+        upkeep: What operations wrote for themselves; it stands at its operation's begin.
+    """
+    before: dict[int, list[Upkeep]] = {}
+    for one in upkeep:
+        before.setdefault(_place(one, records), []).append(one)
+    found: list[tuple[str, Entry]] = []
     seen: dict[str, int] = {}
+    for number in range(len(records) + 1):
+        found += [(f"upkeep|{one.first.operation_id}", one) for one in before.get(number, ())]
+        if number < len(records):
+            record = records[number]
+            base = f"{record.at:.3f}|{record.event}|{record.operation_id}|{record.target_uid}"
+            seen[base] = seen.get(base, 0) + 1
+            found.append((f"{base}|{seen[base]}", record))
+    return dict(reversed(found))
+
+
+def _place(upkeep: Upkeep, records: Sequence[AuditRecord]) -> int:
+    first = upkeep.first
+    for number, record in enumerate(records):
+        if record.operation_id == first.operation_id or record.at > first.at:
+            return number
+    return len(records)
+
+
+def audit_rows(entries: Mapping[str, Entry], now: float) -> list[GridRow]:
+    """Return a row an entry."""
     today = wording.utc_day(now)
-    for record in records:
-        base = f"{record.at:.3f}|{record.event}|{record.operation_id}|{record.target_uid}"
-        seen[base] = seen.get(base, 0) + 1
-        key = f"{base}|{seen[base]}"
-        rows.append((key, _row(key, record, now, today)))
-    return dict(reversed(rows))
+    return [
+        _upkeep_row(key, entry, now, today)
+        if isinstance(entry, Upkeep)
+        else _row(key, entry, now, today)
+        for key, entry in entries.items()
+    ]
 
 
 def _row(key: str, record: AuditRecord, now: float, today: str) -> GridRow:
-    is_today = wording.utc_day(record.at) == today
-    clock = wording.utc_clock(record.at) if is_today else wording.utc_minute(record.at)
     is_failed = record.event is AuditEvent.FAILED
     what = record.target or record.text
     cells: tuple[CellText, ...] = (
-        clock,
+        _clock(record, today),
         Span(wording.coarse_age(now - record.at), Tone.MUTED),
         Span(record.event.value, _TONES.get(record.event, Tone.NORMAL)),
         Span(wording.cut(record.operation_id, 12), Tone.MUTED),
@@ -77,6 +112,37 @@ def _row(key: str, record: AuditRecord, now: float, today: str) -> GridRow:
     )
 
 
+def _upkeep_row(key: str, upkeep: Upkeep, now: float, today: str) -> GridRow:
+    first = upkeep.first
+    cells: tuple[CellText, ...] = (
+        _clock(first, today),
+        Span(wording.coarse_age(now - first.at), Tone.MUTED),
+        Span(_UPKEEP, Tone.MUTED),
+        Span(wording.cut(first.operation_id, 12), Tone.MUTED),
+        "",
+        Span(upkeep.words, Tone.MUTED),
+        Span(upkeep.result, Tone.WARNING if upkeep.failures else Tone.MUTED),
+        Span(wording.cut(first.user, 60), Tone.MUTED),
+    )
+    return GridRow(
+        key,
+        cells,
+        {"time": -first.at, "age": -first.at},
+        {
+            "event": _UPKEEP,
+            "operation": first.operation_id,
+            "node": "",
+            "who": first.user,
+            "kind": first.kind,
+        },
+    )
+
+
+def _clock(record: AuditRecord, today: str) -> str:
+    is_today = wording.utc_day(record.at) == today
+    return wording.utc_clock(record.at) if is_today else wording.utc_minute(record.at)
+
+
 def audit_detail(record: AuditRecord, now: float) -> Detail:
     """Return one record with everything in it."""
     when = f"{wording.utc_stamp(record.at)}, {wording.ago(now - record.at)}"
@@ -86,6 +152,7 @@ def audit_detail(record: AuditRecord, now: float) -> Detail:
         ("node", record.node_name),
         ("what", record.text),
         ("target", record.target),
+        ("path", record.path),
         ("uid", record.target_uid),
         ("result", record.result),
         ("user", record.user),

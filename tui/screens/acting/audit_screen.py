@@ -1,4 +1,4 @@
-"""`:audit`: what was armed, confirmed, written and verified, from the audit file."""
+"""`:audit`: what was armed, confirmed, written and verified, from the audit file's end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from textual.widget import Widget
 
 from tui.keymap import Scope
 from tui.model.operations import AuditRecord
-from tui.screens.acting.audit_rows import AUDIT_COLUMNS, audit_detail, audit_rows
+from tui.screens.acting.audit_rows import (
+    AUDIT_COLUMNS,
+    Entry,
+    audit_detail,
+    audit_entries,
+    audit_rows,
+)
 from tui.screens.acting.operation_screen import find_operation
+from tui.screens.acting.upkeep import Upkeep, folded, upkeep_detail
 from tui.screens.bindings import bindings_of
 from tui.screens.board import Board
 from tui.screens.detail_screen import DetailScreen
@@ -45,28 +52,32 @@ class AuditPanel(GridPanel):
     def __init__(self) -> None:
         super().__init__()
         self._made_of: tuple[object, ...] = ()
-        self._records: dict[str, AuditRecord] = {}
+        self._entries: dict[str, Entry] = {}
         self._rows: list[GridRow] = []
 
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the newest records; the same ones are not drawn again."""
-        records = board.newest.audit
-        made_of = (records, int(board.wall_now / AGING_SECONDS))
+        records, upkeep = board.newest.audit, board.newest.upkeep
+        made_of = (records, upkeep, int(board.wall_now / AGING_SECONDS))
         if made_of != self._made_of:
             self._made_of = made_of
-            rows = audit_rows(records, board.wall_now)
-            self._records = dict(zip(rows, reversed(records), strict=True))
-            self._rows = list(rows.values())
+            self._entries = audit_entries(records, folded(upkeep))
+            self._rows = audit_rows(self._entries, board.wall_now)
         self.give_rows(self._rows, None if self._rows else _NOTHING)
 
+    def entry(self, key: str | None) -> Entry | None:
+        """Return what is behind a row."""
+        return None if key is None else self._entries.get(key)
+
     def record(self, key: str | None) -> AuditRecord | None:
-        """Return the record behind a row."""
-        return None if key is None else self._records.get(key)
+        """Return the record behind a row; of upkeep the first one."""
+        entry = self.entry(key)
+        return entry.first if isinstance(entry, Upkeep) else entry
 
     def detail(self, key: str, node: NodeSummary, now: float) -> Detail | None:
-        """Return one record."""
-        record = self.record(key)
-        return None if record is None else audit_detail(record, now)
+        """Return one record, or one operation's upkeep."""
+        entry = self.entry(key)
+        return None if entry is None else _detail(entry, now)
 
 
 class AuditScreen(LiveScreen):
@@ -113,10 +124,10 @@ class AuditScreen(LiveScreen):
 
     @on(Grid.RowChosen)
     def open_row(self, event: Grid.RowChosen) -> None:
-        """Open the record with its diff."""
-        record = self._audit.record(event.row.key)
-        if record is not None:
-            source = partial(_detail_of, record)
+        """Open the record with its diff, or the operation's upkeep write by write."""
+        entry = self._audit.entry(event.row.key)
+        if entry is not None:
+            source = partial(_detail_of, entry)
             self.app.push_screen(DetailScreen(self.desk, source))
 
     def action_undo(self) -> None:
@@ -129,5 +140,13 @@ class AuditScreen(LiveScreen):
         self.desk.acting.undo(progress, record.operation_id)
 
 
-def _detail_of(record: AuditRecord, board: Board) -> Detail | None:
-    return audit_detail(record, board.wall_now)
+def _detail_of(entry: Entry, board: Board) -> Detail | None:
+    if isinstance(entry, Upkeep):
+        newest = folded(board.newest.upkeep)
+        own = (one for one in newest if one.first.operation_id == entry.first.operation_id)
+        entry = next(own, entry)
+    return _detail(entry, board.wall_now)
+
+
+def _detail(entry: Entry, now: float) -> Detail:
+    return upkeep_detail(entry, now) if isinstance(entry, Upkeep) else audit_detail(entry, now)
