@@ -16,9 +16,11 @@ from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeUid
 from tui.model.operations import ArmingState, AuditRecord, OperationProgress
 from tui.model.reading import Reading, ReadingState
+from tui.model.room import Room
 from tui.model.snapshot import (
     ArmingChanged,
     AuditWritten,
+    ChangesShared,
     ClusterSeen,
     Fact,
     Gap,
@@ -30,11 +32,14 @@ from tui.model.snapshot import (
     NodeReport,
     NodeSeen,
     OperationChanged,
+    RoomChanged,
     Snapshot,
     SourceHealth,
+    SourceReset,
     SourceState,
 )
 from tui.safety import CleanText
+from tui.store.change_log import ChangeLog
 from tui.store.history import spacing_for
 from tui.store.logbook import NodeLog, limits_for
 from tui.store.trends import NodeTrends
@@ -69,6 +74,8 @@ class Store:
         self._audit: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
         self._upkeep: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
         self._arming = ArmingState()
+        self._room = Room()
+        self._change_log = ChangeLog()
         self._detailed: frozenset[NodeUid] = frozenset()
         self._sequence = 1
         self._is_complete = False
@@ -99,14 +106,12 @@ class Store:
                 self._forget_node(fact.node_uid)
             case LogTrouble():
                 self._apply_log_trouble(fact)
-            case ClusterSeen():
-                self._cluster = fact.cluster
-            case GapChanged():
-                self._apply_gap(fact)
-            case HealthChanged():
-                self._apply_health(fact.health)
+            case ClusterSeen() | GapChanged() | HealthChanged():
+                self._apply_source(fact)
             case OperationChanged() | AuditWritten() | ArmingChanged():
                 self._apply_operation(fact)
+            case RoomChanged() | ChangesShared() | SourceReset():
+                self._apply_shared(fact)
 
     def focus(self, nodes: frozenset[NodeUid]) -> None:
         """Carry the history of every map of these nodes, however many nodes there are."""
@@ -175,16 +180,46 @@ class Store:
             findings=self._judge.findings,
             verdicts=self._judge.verdicts,
             next_starts=self._judge.next_starts,
-            finding_changes=self._judge.changes,
+            finding_changes=self._change_log.take_own(self._judge.changes),
             operations=tuple(self._operations.values()),
             audit=tuple(self._audit),
             upkeep=tuple(self._upkeep),
             arming=self._arming,
+            room=self._room,
             unjudged_nodes=self._judge.pending_nodes,
         )
         self._nodes_changed = False
         self._published_changes = self._changes
         return self._published
+
+    def _apply_source(self, fact: ClusterSeen | GapChanged | HealthChanged) -> None:
+        match fact:
+            case ClusterSeen():
+                self._cluster = fact.cluster
+            case GapChanged():
+                self._apply_gap(fact)
+            case HealthChanged():
+                self._apply_health(fact.health)
+
+    def _apply_shared(self, fact: RoomChanged | ChangesShared | SourceReset) -> None:
+        match fact:
+            case RoomChanged():
+                self._room = fact.room
+            case ChangesShared():
+                self._change_log.take_shared(fact.changes)
+            case SourceReset():
+                self._forget_cluster()
+
+    def _forget_cluster(self) -> None:
+        """Forget what was read; what this session did, and who else is there, stays."""
+        self._judge = self._judge.anew()
+        for known in (self._nodes, self._trends, self._logs, self._containers, self._gaps):
+            known.clear()
+        self._stale_logs.clear()
+        self._touched.clear()
+        self._cluster = ClusterFacts()
+        self._change_log = ChangeLog()
+        self._nodes_changed, self._is_complete = True, False
 
     def _apply_operation(self, fact: OperationChanged | AuditWritten | ArmingChanged) -> None:
         match fact:

@@ -73,6 +73,10 @@ class Judge:
         self._grouped_at = float("-inf")
         self._is_grouping_due = False
 
+    def anew(self) -> Judge:
+        """Return one with the same checks that knows nothing yet."""
+        return Judge(self._checks, stopwatch=self._stopwatch)
+
     def note(
         self,
         nodes: Mapping[NodeUid, NodeFacts],
