@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import time
@@ -26,6 +27,10 @@ READ_SECONDS = 120.0
 """Until the cluster must be read far enough to plan."""
 
 PLAN_SECONDS = 120.0
+SAME_WORDS_SECONDS = 10.0
+"""Between two lines that differ in their numbers only, such as a countdown's."""
+
+_NUMBER = re.compile(r"[0-9]+")
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -117,6 +122,24 @@ def _fail_if_ended(collector: object) -> Callable[[], None]:
             raise ConnectError("collecting ended; the audit file has what was done (--log-file)")
 
     return check
+
+
+class Countdown:
+    """Which of the words that change all the time are said: a script's log is read by people."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._shape = ""
+        self._at = 0.0
+
+    def is_news(self, text: str, now: float) -> bool:
+        """Tell whether a text is said: it is another one, or the same with other numbers later."""
+        shape = _NUMBER.sub("0", text)
+        is_due = text != self._said and now - self._at >= SAME_WORDS_SECONDS
+        if shape == self._shape and not is_due:
+            return False
+        self._said, self._shape, self._at = text, shape, now
+        return True
 
 
 class Operating:
@@ -226,13 +249,14 @@ class Operating:
         from tui.report.plan_text import progress_lines
 
         seen: OperationProgress | None = None
+        countdown = Countdown()
         while True:
             self._check()
             found = next((one for one in self._look().operations if one.plan.id == plan.id), None)
             if found is not None and found is not seen:
                 for line in progress_lines(() if seen is None else seen.nodes, found.nodes):
                     self._say(line)
-                if found.text and (seen is None or found.text != seen.text):
+                if found.text and (found.is_over or countdown.is_news(found.text, self._clock())):
                     self._say(str(found.text))
                 seen = found
                 if found.is_over:

@@ -18,6 +18,7 @@ from tui.headless_operations import (
     EXIT_DENIED,
     EXIT_DONE,
     EXIT_FAILED,
+    Countdown,
     Operating,
     _fail_if_ended,
     check_flags,
@@ -162,6 +163,19 @@ def test_the_exit_code_says_how_it_ended(states: tuple[OperationState, ...], cod
     assert acts.carried_out == [("7f3a", "")]
     assert "node-1 ok: the pod is Ready" in acts.said
     assert "undo: ciltop undo 7f3a" in acts.said
+
+
+def test_a_countdown_is_told_each_ten_seconds_and_other_words_at_once() -> None:
+    countdown = Countdown()
+    told = [
+        second
+        for second in range(60)
+        if countdown.is_news(f"soak: {60 - second} s until the next wave", float(second))
+    ]
+    assert told == [0, 10, 20, 30, 40, 50]
+    assert countdown.is_news("wave 2 of 3", 60.0)
+    assert countdown.is_news("soak: 60 s until the next wave", 60.5)
+    assert not countdown.is_news("soak: 60 s until the next wave", 99.0)
 
 
 def test_what_is_blocked_is_not_begun_though_yes_was_given() -> None:

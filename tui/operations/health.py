@@ -61,6 +61,8 @@ class Condition:
     mark: HealthMark
     is_needed: bool = True
     """False where it can't be known here, such as logs that may not be read."""
+    proof: CleanText = CleanText("")
+    """What was asked and what came, with the whole command; the mark says it in a few words."""
 
     @property
     def is_satisfied(self) -> bool:
@@ -191,7 +193,7 @@ def _node_ready(patient: Patient) -> Condition:
 def _agent_ok(patient: Patient) -> Condition:
     status = patient.fresh(patient.facts.status)
     if status is None:
-        return _condition("agent-ok", _asking(patient.facts.status, "state Ok"), is_met=None)
+        return _asking("agent-ok", patient.facts.status, "state Ok")
     parts = [("agent", status.cilium)]
     if status.kubernetes is not None:
         parts.append(("Kubernetes", status.kubernetes))
@@ -230,10 +232,9 @@ def _frontends(patient: Patient) -> Condition:
     coverage = patient.fresh(patient.facts.services)
     compared = "no frontend missing" if not limit else f"at most {limit} frontends missing"
     if coverage is None:
-        reason = _asking(patient.facts.services, compared)
         # Services that can't be listed were no part of the baseline either.
         is_needed = before is not None or patient.wanted.is_complete
-        return _condition("frontends", reason, is_met=None, is_needed=is_needed)
+        return _asking("frontends", patient.facts.services, compared, is_needed=is_needed)
     missing = coverage.missing_frontends
     if limit is None:
         text = f"{missing} frontends missing; not known before"
@@ -249,8 +250,8 @@ def _drops(patient: Patient) -> Condition:
         return _condition("drops", text, is_met=None, is_needed=False)
     metrics = patient.fresh(patient.facts.metrics)
     if metrics is None or metrics.interval_seconds is None:
-        text = _asking(patient.facts.metrics, f"drops at most {before:.1f}/s, as before")
-        return _condition("drops", text, is_met=None)
+        wanted = f"drops at most {before:.1f}/s, as before"
+        return _asking("drops", patient.facts.metrics, wanted)
     now = sum(drop.per_second for drop in metrics.drops)
     allowed = before + max(LEAST_DROP_ALLOWANCE, DROP_ALLOWANCE * before)
     is_met = (now - allowed) * metrics.interval_seconds <= LEAST_EXCESS_PACKETS
@@ -310,10 +311,17 @@ def _errors(facts: NodeFacts) -> list[LogEntry]:
     ]
 
 
-def _asking(reading: Reading[T], wanted: str) -> str:
-    if reading.state in (ReadingState.DENIED, ReadingState.FAILED) and reading.reason:
-        return f"{wanted}: not known: {reading.reason}"
-    return wanted
+def _asking(
+    condition_id: str, reading: Reading[T], wanted: str, *, is_needed: bool = True
+) -> Condition:
+    """Return a condition that is not known yet, with why it is not where that is known."""
+    if reading.state not in (ReadingState.DENIED, ReadingState.FAILED) or not reading.reason:
+        return _condition(condition_id, wanted, is_met=None, is_needed=is_needed)
+    # The reason begins with the command, which can be longer than all that is said with it.
+    source = reading.origin.source if reading.origin is not None else ""
+    text = f"{wanted}: not known: {reading.reason.removeprefix(f'{source}: ')}"
+    found = _condition(condition_id, text, is_met=None, is_needed=is_needed)
+    return replace(found, proof=reading.reason)
 
 
 def _condition(

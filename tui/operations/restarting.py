@@ -142,7 +142,7 @@ class NodeRestart:
                 if all(one.is_satisfied for one in found):
                     return await self._succeed()
                 if left <= 0:
-                    return await self._fail(_unmet(found, tools.timing.verify))
+                    return await self._fail(_unmet(found, tools.timing.verify), _proof(found))
             before = now
             await tools.clock.sleep(tools.timing.poll)
         text = "not verified: the operation was cut off; the restart itself goes on"
@@ -204,9 +204,11 @@ class NodeRestart:
         """Note that the node, verified before, is healthy no more."""
         await self._fail(clean(reason))
 
-    async def _fail(self, reason: CleanText) -> bool:
+    async def _fail(self, reason: CleanText, proof: str = "") -> bool:
         await self._tools.book.change_node(self._uid, NodeState.FAILED, reason)
-        await self._tools.scribe.record(AuditEvent.FAILED, reason, node_name=self._name)
+        await self._tools.scribe.record(
+            AuditEvent.FAILED, reason, result=proof, node_name=self._name
+        )
         await self._announce("CiltopFailed", reason, is_warning=True)
         return False
 
@@ -221,3 +223,8 @@ class NodeRestart:
 def _unmet(found: tuple[Condition, ...], seconds: float) -> CleanText:
     unmet = [str(one.mark.text) for one in found if not one.is_satisfied]
     return clean(f"not healthy within {seconds:.0f} s: {'; '.join(unmet)}")
+
+
+def _proof(found: tuple[Condition, ...]) -> str:
+    """Return what was asked in vain, with the whole commands: it is for the audit file alone."""
+    return "; ".join(str(one.proof) for one in found if one.proof and not one.is_satisfied)
