@@ -11,12 +11,16 @@ import pytest
 from tests.contract.agent_rig import RELEASES, fleet, node_of, run
 from tests.contract.live_rig import running
 from tests.unit.probe_shells import Container, make_container
+from tui.checks.proof.bpffs import mount_table
+from tui.checks.view import ClusterView, NodeView
 from tui.cilium.frames import parse_frames
 from tui.cilium.hostclients import parse_clients
+from tui.cilium.hostmounts import parse_mounts
 from tui.cilium.neighbors import parse_neighbors
 from tui.cilium.probes import exec_argv, new_nonce
 from tui.cilium.sockets import parse_sockets
-from tui.model.host import HostFacts
+from tui.model.cluster import ClusterFacts
+from tui.model.host import HostFacts, MapSurvival
 from tui.model.snapshot import NodeFacts
 from tui.simulator.agents import hostfiles
 from tui.simulator.fleet import Fleet
@@ -29,8 +33,13 @@ from tui.simulator.host import (
     SimUdpPeer,
 )
 
-PROBES = ("clients", "sockets", "neighbors")
-PARSERS = {"clients": parse_clients, "sockets": parse_sockets, "neighbors": parse_neighbors}
+PROBES = ("clients", "sockets", "neighbors", "mounts")
+PARSERS = {
+    "clients": parse_clients,
+    "sockets": parse_sockets,
+    "neighbors": parse_neighbors,
+    "mounts": parse_mounts,
+}
 
 
 def fill(host: SimHost) -> None:
@@ -82,6 +91,7 @@ def container_of(found: Fleet, release: str, path: Path) -> Container:
             if not (container.root / folder.lstrip("/") / name).exists():
                 container.file(f"{folder}/{name}")
         (container.root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    container.pin("cilium_lxc")
     neigh = "".join(map(hostfiles.neighbor_line, hostfiles.neighbors(node, agent)))
     routes = "".join(hostfiles.default_routes(node))
     container.stub(
@@ -199,7 +209,47 @@ async def test_host_facts_are_read_live(tmp_path: Path) -> None:
             # 1.11.7 and 1.19.4: neither needs them.
             assert host.neighbors is None
             assert "1.12 to 1.17" in host.reasons["neighbors"]
-            assert set(host.read_at) == {"clients", "sockets"}
+            assert set(host.read_at) == {"clients", "sockets", "mounts"}
             assert all(abs(time.time() - at) < 60 for at in host.read_at.values())
             assert facts.host.origin is not None
             assert facts.host.origin.source.startswith("cat /proc/")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_mounts_tell_whether_maps_outlive_a_restart(release: str, tmp_path: Path) -> None:
+    found = fleet()
+    node = node_of(found, release)
+    mounts = parse_mounts(answers(found, release)["mounts"])
+    assert (mounts.survival, mounts.root) == (MapSurvival.YES, "/sys/fs/bpf")
+    found.misbehave(node.name, "bpffs-unmounted", {}, "")
+    modelled = answers(found, release)["mounts"]
+    mounts = parse_mounts(modelled)
+    assert (mounts.survival, mounts.root) == (MapSurvival.NO, "/sys/fs/bpf")
+    scripted = container_of(found, release, tmp_path).run("mounts")["mounts"].stdout
+    assert scripted == modelled
+    seen = run(found, release, ["cat", "/proc/self/mountinfo"]).stdout
+    assert b" /sys/fs/bpf rw,relatime - bpf /sys/fs/bpf rw" in seen
+
+
+async def test_a_node_without_bpffs_is_known_when_its_log_is_gone(tmp_path: Path) -> None:
+    def prepare(found: Fleet) -> None:
+        for node in found.nodes:
+            found.misbehave(node.name, "bpffs-unmounted", {}, "")
+
+    async with running(tmp_path, prepare=prepare) as rig:
+        await rig.until(
+            lambda: (
+                len(rig.nodes) == 3
+                and all(one.host.value and one.host.value.mounts for one in rig.nodes)
+            ),
+            "mounts of all nodes",
+        )
+        for facts in rig.nodes:
+            # These agents started before: their logs hold no line of it.
+            assert not NodeView(facts, ClusterView(ClusterFacts(), 0.0)).logged("M25")
+            assert facts.host.value is not None
+            assert facts.host.value.mounts is not None
+            assert facts.agent is not None
+            assert facts.host.value.mounts.container_id == facts.agent.container_id
+            view = NodeView(facts, ClusterView(ClusterFacts(), 0.0))
+            assert mount_table(view).survival is MapSurvival.NO

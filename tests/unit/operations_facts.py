@@ -18,10 +18,12 @@ from tui.model.cluster import (
     ClusterFacts,
     SelectorTerm,
 )
+from tui.model.host import BpfFilesystem, HostFacts, MapSurvival
 from tui.model.maps import MapKind, MapUsage
-from tui.model.names import NodeName, NodeUid, PodUid
+from tui.model.names import ContainerId, NodeName, NodeUid, PodUid
 from tui.model.node import AgentPhase
 from tui.model.operations import OperationPlan, Permission
+from tui.model.reading import Reading
 from tui.model.services import Service
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.diffs import merged
@@ -82,7 +84,16 @@ def a_node(
     assert facts.agent is not None
     agent = replace(facts.agent, uid=PodUid(f"pod-{name}"), node_name=NodeName(name))
     node = replace(facts.node, uid=uid_of(name))
+    parts = {"host": host_with(MapSurvival.YES), **parts}
     return replace(facts, node=node, agent=agent, swept_at=NOW - 5.0, **parts)
+
+
+def host_with(
+    survival: MapSurvival, why: str = "as the mount table shows", container: str = "c1"
+) -> Reading[HostFacts]:
+    """Return what was read of a host where maps outlive a restart, or don't."""
+    table = BpfFilesystem(survival, clean(why), container_id=ContainerId(container))
+    return known(HostFacts(mounts=table, read_at={"mounts": NOW - 60.0}))
 
 
 def agent_set(

@@ -27,6 +27,7 @@ from tui.model.cluster import (
     ConfigWrite,
 )
 from tui.model.findings import FindingSeverity, ProofKind
+from tui.model.host import BpfFilesystem, HostFacts, MapSurvival
 from tui.model.maps import MapKind, MapUsage
 from tui.model.names import ContainerId
 from tui.model.node import AgentPhase
@@ -41,6 +42,7 @@ ACTIVE, ARMED, UNKNOWN = (
     FindingSeverity.UNKNOWN,
 )
 LATENT, CLEAR = FindingSeverity.LATENT, FindingSeverity.CLEAR
+C1 = ContainerId("c1")
 SERVICES, BACKENDS = "cilium_lb4_services_v2", "cilium_lb4_backends_v2"
 
 
@@ -324,3 +326,21 @@ def test_what_stops_and_what_shrinks_are_two_findings() -> None:
 def test_a_node_without_an_agent_is_unknown() -> None:
     facts = replace(node(), agent=None, config=Reading())
     assert severity(CHECK, facts, cluster({"debug": "true"})) is UNKNOWN
+
+
+def test_evidence_says_that_any_restart_wipes_the_maps() -> None:
+    pending = cluster({"bpf-lb-map-max": "64"})
+    said = entry("BPF filesystem is not mounted. This will lead to", meaning="M25")
+    facts = node(maps=lb_maps(1024), logs=(said,))
+    (verdict,) = judged(CHECK, facts, pending)
+    (log,) = [one for one in verdict.evidence if one.proof is ProofKind.LOG]
+    assert "BPF filesystem is not mounted" in log.text
+    for survival, is_told in ((MapSurvival.NO, True), (MapSurvival.YES, False)):
+        table = BpfFilesystem(survival, clean("inside the container"), container_id=C1)
+        host = HostFacts(mounts=table, read_at={"mounts": NOW - 9.0})
+        (verdict,) = judged(CHECK, replace(facts, host=known(host)), pending)
+        found = [one for one in verdict.evidence if "any restart wipes every map" in one.text]
+        assert bool(found) is is_told
+        assert [(one.at, one.node_name) for one in found] == [(NOW - 9.0, "node-1")] * is_told
+        assert all("/proc/self/mountinfo" in one.source for one in found)
+        assert any(one.proof is ProofKind.LOG for one in verdict.evidence) is is_told

@@ -10,7 +10,7 @@ from tui.cilium.frames import EXIT_NOT_FOUND, EXIT_TIMED_OUT, Frame
 from tui.cilium.releases import Release
 from tui.collect.host_reader import HostReader
 from tui.collect.pools import Sharing
-from tui.model.host import HostFacts
+from tui.model.host import HostFacts, MapSurvival
 from tui.model.names import ContainerId, NodeUid
 from tui.model.reading import Origin, Reading, ReadingState
 from tui.safety import CleanText
@@ -148,3 +148,40 @@ def test_equal_answers_of_nodes_share_their_values() -> None:
     assert more.sockets is not None
     assert first.sockets is not None
     assert more.sockets.peers[0].address is first.sockets.peers[0].address
+
+
+MOUNTS = (
+    b"# table /proc/self\n1 0 0:50 / / rw - overlay overlay rw\n"
+    b"2 1 0:22 / /sys rw - sysfs sysfs rw\n"
+    b"3 2 0:31 / /sys/fs/bpf rw master:4 - bpf bpf rw\n# pins /sys/fs/bpf\n"
+)
+
+
+def test_mounts_are_of_one_container() -> None:
+    rig = Rig()
+    rig.known(clients=CLIENTS)
+    reading = rig.read(mounts=MOUNTS)
+    assert reading is not None
+    assert reading.value is not None
+    # What the host uses was not read again: its age stays.
+    assert reading.origin is not None
+    assert reading.origin.source == "see clients"
+    facts = reading.value
+    assert facts.mounts is not None
+    assert (facts.mounts.survival, facts.mounts.container_id) == (MapSurvival.YES, "c")
+    assert facts.read_at == {"clients": 1.0, "mounts": 2.0}
+    rig.reader.restart()
+    facts = rig.known(sockets=SOCKETS)
+    assert facts.mounts is None
+    assert facts.clients is not None
+    assert facts.read_at == {"clients": 1.0, "sockets": 3.0}
+
+
+def test_mounts_that_cannot_be_read_say_why_and_hide_nothing() -> None:
+    rig = Rig()
+    assert "not found" in rig.known(mounts=EXIT_NOT_FOUND).reasons["mounts"]
+    facts = rig.known(clients=CLIENTS, mounts=b"<html>")
+    assert facts.mounts is None
+    assert "HTML" in facts.reasons["mounts"]
+    assert facts.clients is not None
+    assert rig.known(mounts=MOUNTS).reasons == {}

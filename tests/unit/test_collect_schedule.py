@@ -24,7 +24,7 @@ def test_all_nodes_are_seen_cheaply_before_any_is_asked_for_more() -> None:
     assert {turn.agent.uid for turn in turns[3:6]} == {"n000", "n001", "n002"}
     for number in range(3):
         asked = {name for turn in turns if turn.agent == agent(number) for name in turn.probes}
-        assert asked == EVERYTHING | {"clients"}
+        assert asked == EVERYTHING
 
 
 def test_no_command_is_longer_than_proxies_take() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.checks_facts import NOW, entry, known, kpr, status
+from tests.unit.checks_facts import NOW, known, kpr, status
 from tests.unit.operations_facts import (
     HOSTNS_ONLY,
     a_config,
@@ -133,17 +133,6 @@ def test_the_start_that_counts_is_the_one_after_the_operations_own_write() -> No
     assert "map-too-small" not in spoken(snapshot, intent=resize, writes=(write,))
     worse = cluster_write(snapshot, {"bpf-lb-map-max": "32"})
     assert "map-too-small" in spoken(snapshot, intent=resize, writes=(worse,))
-
-
-def test_bpffs_that_is_not_mounted_on_the_host_forbids() -> None:
-    said = entry("BPF filesystem is not mounted. This will lead to", meaning="M25")
-    found = spoken(a_snapshot(a_node(logs=(said,))))["bpffs-not-mounted"]
-    assert (found.kind, found.is_data_loss) == (GuardKind.BLOCKED, True)
-    before = replace(said, is_previous=True)
-    assert spoken(a_snapshot(a_node(logs=(before,)))) == {}
-    for parts in ({"logs": ()}, {"log_error": clean("pods/log: denied")}):
-        node = replace(a_node(), **parts)
-        assert spoken(a_snapshot(node))["bpffs-unknown"].kind is GuardKind.WARNED
 
 
 def test_every_other_key_that_becomes_active_is_listed_and_the_own_one_is_not() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tui.checks.check import About, Check
 from tui.checks.proof import drift_evidence as proof
+from tui.checks.proof.bpffs import bpffs_evidence
 from tui.checks.remedies import drift_remedies as remedies
 from tui.checks.remedies.restarting import restart_command
 from tui.checks.view import NodeView
@@ -136,7 +137,7 @@ def _evidence(view: NodeView, start: NextStart) -> Iterator[Evidence]:
     for one in start.ignored[:4]:
         text = f"{one.source}: {one.key} takes no effect: {one.reason}"
         yield view.fact(text, proof.source_path(view, one.source), key=one.key)
-    yield from proof.log_evidence(view)
+    yield from (*proof.log_evidence(view), *bpffs_evidence(view))
 
 
 def _does_not_fit(view: NodeView, fit: MapFit) -> bool:

@@ -180,6 +180,18 @@ _TABLE = (
         "command -v cilium-dbg cilium bpftool awk",
         "one `NAME PATH` line a tool, `NAME -` where it is missing",
     ),
+    # An agent mounts bpffs when it starts: until then there is none, and the probe is due again.
+    Probe(
+        "mounts",
+        CostClass.START,
+        5,
+        "grep ' - bpf ' /proc/self/mountinfo",
+        "`# table PATH`, then lines of its mountinfo: of mount points with 17 characters at most,"
+        " and of every bpffs; `# kubelet` where pods' volumes are mounted in it. First the"
+        " container's own, then that of process 1, which is the host's where the pod shares its"
+        " processes or has its /proc. `# pins PATH` where tc/globals is; exit code 66 where there"
+        " is no bpffs",
+    ),
     Probe(
         "kernel",
         CostClass.BOOT,

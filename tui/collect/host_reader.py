@@ -8,20 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TypeVar
 
 from tui.cilium.frames import Frame
 from tui.cilium.hostclients import parse_clients
+from tui.cilium.hostmounts import parse_mounts
 from tui.cilium.neighbors import parse_neighbors
 from tui.cilium.releases import Release
 from tui.cilium.sockets import parse_sockets
 from tui.collect.answers import guarded, read_answer
 from tui.collect.pools import Sharing
 from tui.collect.visits import HOST
-from tui.model.host import HostClients, HostFacts
+from tui.model.host import BpfFilesystem, HostClients, HostFacts
+from tui.model.names import ContainerId
 from tui.model.reading import Origin, Reading
 from tui.safety import CleanText
 
+T = TypeVar("T")
+
 NEIGHBORS = "neighbors"
+MOUNTS = "mounts"
 _NOT_ASKED = CleanText("not read: device changes matter to neighbor discovery in 1.12 to 1.17 only")
 
 
@@ -40,15 +46,26 @@ def host_probes(release: Release | None) -> frozenset[str]:
 class HostReader:
     """The host facts of one node over its visits."""
 
-    __slots__ = ("_facts", "_sharing")
+    __slots__ = ("_facts", "_last", "_sharing")
 
     def __init__(self, sharing: Sharing) -> None:
         self._sharing = sharing
         self._facts = HostFacts()
+        self._last: Origin | None = None
+
+    def restart(self) -> None:
+        """Forget the mounts of the container of before; the rest is the host's."""
+        self._facts = replace(
+            self._facts,
+            mounts=None,
+            reasons=_without(self._facts.reasons, MOUNTS),
+            read_at=_without(self._facts.read_at, MOUNTS),
+        )
 
     def reboot(self) -> None:
         """Forget clients, sockets and devices of before."""
         self._facts = HostFacts()
+        self._last = None
 
     def read(
         self,
@@ -65,9 +82,14 @@ class HostReader:
             release: the agent's, which decides what is asked at all.
             origin_of: the origin of a probe's answer.
         """
+        if MOUNTS in asked:
+            self._note(MOUNTS, self._part(MOUNTS, frames, origin_of(MOUNTS)))
         parts = [probe for probe in ("clients", "sockets", NEIGHBORS) if probe in asked]
         if not parts:
-            return None
+            # What the host uses is as old as it was: its origin stays.
+            is_told = MOUNTS in asked
+            origin = self._last or origin_of(MOUNTS)
+            return Reading.known(self._facts, origin) if is_told else None
         readings = {probe: self._part(probe, frames, origin_of(probe)) for probe in parts}
         for probe, reading in readings.items():
             self._note(probe, reading)
@@ -78,8 +100,10 @@ class HostReader:
                 reasons=MappingProxyType({**self._facts.reasons, NEIGHBORS: _NOT_ASKED}),
             )
         first = readings[parts[0]]
-        if self._facts.clients or self._facts.sockets or self._facts.neighbors:
-            return Reading.known(self._facts, origin_of(parts[0]))
+        facts = self._facts
+        if facts.clients or facts.sockets or facts.neighbors or facts.mounts:
+            self._last = origin_of(parts[0])
+            return Reading.known(facts, self._last)
         return Reading(first.state, None, first.reason, first.origin)
 
     def _part(self, probe: str, frames: Mapping[str, Frame], origin: Origin) -> Reading[object]:
@@ -87,6 +111,7 @@ class HostReader:
             "clients": lambda stdout: self._sharing.clients(parse_clients(stdout)),
             "sockets": lambda stdout: self._sharing.sockets(parse_sockets(stdout)),
             NEIGHBORS: lambda stdout: self._sharing.neighbors(parse_neighbors(stdout)),
+            MOUNTS: parse_mounts,
         }
         return guarded(
             lambda: read_answer(
@@ -96,7 +121,7 @@ class HostReader:
         )
 
     def _note(self, probe: str, reading: Reading[object]) -> None:
-        reasons = {part: text for part, text in self._facts.reasons.items() if part != probe}
+        reasons = dict(_without(self._facts.reasons, probe))
         if reading.value is None:
             reasons[probe] = reading.reason
             self._facts = replace(self._facts, reasons=MappingProxyType(reasons))
@@ -104,6 +129,9 @@ class HostReader:
         value = reading.value
         if isinstance(value, HostClients):
             value = _grown(value, self._facts.clients)
+        if isinstance(value, BpfFilesystem) and reading.origin is not None:
+            container = reading.origin.container_id or ContainerId("")
+            value = replace(value, container_id=container)
         read_at = dict(self._facts.read_at)
         if reading.origin is not None:
             read_at[probe] = reading.origin.observed_at
@@ -113,6 +141,10 @@ class HostReader:
             read_at=MappingProxyType(read_at),
             **{probe: value},  # type: ignore[arg-type]  # parsed by the part's own parser
         )
+
+
+def _without(parts: Mapping[str, T], probe: str) -> Mapping[str, T]:
+    return MappingProxyType({part: value for part, value in parts.items() if part != probe})
 
 
 def _grown(clients: HostClients, before: HostClients | None) -> HostClients:

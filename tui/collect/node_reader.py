@@ -108,6 +108,7 @@ class NodeReader:
             self._container_id = turn.agent.container_id
             self._status = self._config = self._sample = None
             self._features.restart()
+            self._host.restart()
             image = target.agent.image if target.agent is not None else ""
             self._release = release_of_image(image)
         if self._boot_id != turn.agent.boot_id:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from tui.model.names import ContainerId
 from tui.safety import CleanText
 
 
@@ -105,6 +107,42 @@ class Neighbors:
     """Address and device of entries in state FAILED; bounded."""
 
 
+class MapSurvival(StrEnum):
+    """Whether pinned maps outlive the agent's container."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BpfMount:
+    """A bpf filesystem in the mount table of the agent's container."""
+
+    path: CleanText
+    propagation: CleanText
+    """`shared`, `slave`, `shared, slave`, `unbindable` or `private`, as mount(8) says it."""
+    source: CleanText = CleanText("")
+    """The agent names its own mounts after their path (`mountFS` in pkg/bpf/bpffs_linux.go)."""
+    device: CleanText = CleanText("")
+    """Major and minor number: each `mount -t bpf` makes another filesystem, with another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BpfFilesystem:
+    """Where the maps of one container's agent are pinned, and what becomes of them."""
+
+    survival: MapSurvival
+    why: CleanText
+    """What the verdict follows from, or why there is none."""
+    root: CleanText = CleanText("")
+    """The mount point under which the maps are pinned; empty where that can't be told."""
+    mounts: tuple[BpfMount, ...] = ()
+    """Those that can be reached by their path."""
+    container_id: ContainerId = ContainerId("")
+    """The container that was read: what holds for it tells nothing of the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostFacts:
     """All of it, as one reading of one node."""
@@ -112,7 +150,8 @@ class HostFacts:
     clients: HostClients | None = None
     sockets: UdpSockets | None = None
     neighbors: Neighbors | None = None
+    mounts: BpfFilesystem | None = None
     reasons: Mapping[str, CleanText] = field(default_factory=dict)
-    """Part (`clients`, `sockets`, `neighbors`) -> why it could not be read."""
+    """Part (`clients`, `sockets`, `neighbors`, `mounts`) -> why it could not be read."""
     read_at: Mapping[str, float] = field(default_factory=dict)
     """Part -> when its value was read, in seconds since the epoch: they differ in their pace."""

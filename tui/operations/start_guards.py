@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tui.checks.proof.bpffs import log_text, mount_table, mount_text
+from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
+from tui.model.host import MapSurvival
 from tui.model.maps import MapKind, MapUsage
+from tui.model.names import NodeUid
 from tui.model.nextstart import MapFit, PendingKey
 from tui.model.operations import Guard, OperationKind
 from tui.model.snapshot import NodeFacts
@@ -100,19 +104,37 @@ def _recreated(situation: Situation, facts: NodeFacts, fits: list[MapFit]) -> Gu
 
 
 def _unmounted(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
-    """Block where bpffs is the container's own: maps pinned there die with the pod (log M25)."""
+    """Block where bpffs is the container's own: maps pinned there die with the pod.
+
+    Two proofs: the mount table of the container, and the agent's log (M25), which rotates away and
+    tells of the moment before the agent mounted bpffs itself, on the host too where it could.
+    """
     view, uid = situation.now(facts), facts.node.uid
+    table = mount_table(view)
     said = next((one for one in view.logged("M25") if not one.is_previous), None)
-    if said is not None:
+    if table.survival is MapSurvival.NO:
+        yield _wiped(view, uid, mount_text(view, table))
+    elif said is not None and table.survival is MapSurvival.UNKNOWN:
+        yield _wiped(view, uid, log_text(view, said))
+    elif said is not None:
         text = (
-            f"{view.name}: bpffs is not mounted on the host (log: {said.line.message}):"
-            " a restart wipes every map and cuts connections; mount it first"
+            f"{view.name}: its log said at the start that bpffs was not mounted on the host, but it"
+            f" is by now: {mount_text(view, table)}"
         )
-        yield blocked("bpffs-not-mounted", text, uid, loses=True)
-    elif facts.log_error or not facts.logs:
-        why = facts.log_error or "its log was not read yet"
-        text = f"{view.name}: whether bpffs is mounted on the host is not known: {why}"
+        yield warned("bpffs-mounted-since", text, uid)
+    elif table.survival is MapSurvival.UNKNOWN:
+        text = f"{view.name}: whether bpffs is mounted on the host is not known: {table.why}"
+        if facts.log_error or not facts.logs:
+            text += f"; {facts.log_error or 'its log was not read yet'}"
         yield warned("bpffs-unknown", text, uid)
+
+
+def _wiped(view: NodeView, uid: NodeUid, proof: str) -> Guard:
+    text = (
+        f"{view.name}: bpffs is not mounted on the host ({proof}): a restart wipes every map and"
+        " cuts connections; mount it first"
+    )
+    return blocked("bpffs-not-mounted", text, uid, loses=True)
 
 
 def _brought_along(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:

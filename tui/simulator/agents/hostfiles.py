@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tui.simulator.host import SimHost, SimNeighbor, SimUdpPeer
 from tui.simulator.model import Agent, SimNode, uuid_from
+from tui.simulator.scenarios import QuirkKind
 from tui.simulator.services import text_of
 
 NETNS = "/var/run/cilium/netns"
@@ -40,6 +41,9 @@ def files(node: SimNode, agent: Agent) -> dict[str, bytes]:
         "/proc/net/udp6": udp_table(host.udp_peers, "host", 6),
         "/proc/net/tcp": _tcp_table(host, 4),
         "/proc/net/tcp6": _tcp_table(host, 6),
+        # The container's first process is its agent: it has the container's own mounts.
+        "/proc/self/mountinfo": mount_table(node, agent),
+        "/proc/1/mountinfo": mount_table(node, agent),
     }
     if "nfs" in modules:
         for folder in ("/proc/fs/nfsfs", "/proc/net/nfsfs"):
@@ -218,6 +222,36 @@ def neighbor_line(neighbor: SimNeighbor) -> str:
 def _link_address(address: str) -> str:
     packed = ipaddress.ip_address(address).packed[-4:]
     return "02:fc:" + ":".join(f"{byte:02x}" for byte in packed)
+
+
+def mount_table(node: SimNode, agent: Agent) -> str:
+    """Return /proc/self/mountinfo of the agent's container, the few mounts that matter.
+
+    With bpffs on the host it is the host's own. Without, the agent mounted one over a folder of the
+    host's sysfs, which goes nowhere as the runtime bound it as a slave.
+    """
+    lines = [
+        "117 79 0:55 / / rw,relatime - overlay overlay rw",
+        "118 117 0:56 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw",
+        "119 117 0:22 / /sys rw,nosuid,nodev,noexec,relatime - sysfs sysfs rw",
+        "120 117 0:24 /cilium /run/cilium rw,nosuid,nodev - tmpfs tmpfs rw,mode=755",
+    ]
+    if node.quirk(QuirkKind.BPFFS_UNMOUNTED):
+        lines += [
+            "121 119 0:22 /fs/bpf /sys/fs/bpf rw,relatime master:4 - sysfs sysfs rw",
+            "80 121 0:57 / /sys/fs/bpf rw,relatime - bpf /sys/fs/bpf rw",
+        ]
+    else:
+        options = "rw,nosuid,nodev,noexec,relatime shared:22"
+        lines.append(f"121 119 0:31 / /sys/fs/bpf {options} - bpf bpf rw,mode=700")
+    if has_netns_folder(agent):
+        folder = NETNS.removeprefix("/var")
+        lines += [
+            f"{200 + number} 120 0:4 net:[{4026532000 + number}] {folder}/{name} rw master:9"
+            " - nsfs nsfs rw"
+            for number, name in enumerate(pod_namespaces(node))
+        ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def default_routes(node: SimNode) -> list[str]:

@@ -1,4 +1,4 @@
-"""The probes `clients`, `sockets` and `neighbors`, reduced from the files as the script does.
+"""The probes of what the host uses and of bpffs, reduced from the files as the script does.
 
 `tests/contract/test_host_probes.py` runs the real script over the same files and holds both to the
 same answer.
@@ -19,6 +19,7 @@ _SMB_WORDS = re.compile(rb"^Display|(?:Hostname|Address|Name): [^ \n]+", re.MULT
 _STORAGE_ROW = re.compile(rb":[^:]*:(?:0801|01BD) 0[12] ")
 _LOG_WORDS = re.compile(r"libceph: .*wrong peer|nfs: server .* (OK|not resp)")
 _MODULES = frozenset(CLIENT_MODULES.split("|"))
+_SHORT_MOUNT = re.compile(rb" /[^ ]{0,16} r| - bpf ")
 _MOST_LOG_LINES = 30
 _MOST_REMOTES = 200
 _MOST_FAILED = 50
@@ -141,3 +142,14 @@ def answer_neighbors(node: SimNode, agent: Agent, context: Context) -> Answer:
     lines += [f"agent {device} {count}\n" for device, count in agents.items()]
     lines += [f"fails {device} {count}\n" for device, count in fails.items()]
     return Answer("".join(lines).encode(), seconds=0.03)
+
+
+def answer_mounts(node: SimNode, agent: Agent, context: Context) -> Answer:
+    """Answer the probe `mounts`."""
+    known = hostfiles.files(node, agent)
+    parts = []
+    for folder in ("/proc/self", "/proc/1"):
+        lines = known[f"{folder}/mountinfo"].splitlines(keepends=True)
+        parts.append(f"# table {folder}\n".encode())
+        parts += [line for line in lines if _SHORT_MOUNT.search(line)]
+    return Answer(b"".join((*parts, b"# pins /sys/fs/bpf\n")), seconds=0.02)

@@ -250,6 +250,7 @@ _ANSWERS: Mapping[str, Callable[[SimNode, Agent, Context], Answer]] = {
     "clients": hostprobes.answer_clients,
     "sockets": hostprobes.answer_sockets,
     "neighbors": hostprobes.answer_neighbors,
+    "mounts": hostprobes.answer_mounts,
     "kernel": _kernel,
     "helpers": _helpers,
 }
