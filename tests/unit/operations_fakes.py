@@ -83,6 +83,10 @@ class FakeCluster:
         self.before_read: list[Callable[[str], None]] = []
         self.on_restart: Callable[[NodeFacts], NodeFacts] = lambda facts: facts
         """Changes the facts of a restarted node."""
+        self.asked: list[tuple[str, float]] = []
+        """Which agent was asked for its endpoints, and when."""
+        self.endpoint_state: Callable[[str], str] = lambda pod: "ready"
+        """Of an agent's only endpoint; empty where it can't be asked."""
         self.arming = Arming(False, "", CONTEXT, clock.time)
         self.arming.arm("lab")
         self._versions = 1
@@ -149,7 +153,11 @@ class FakeCluster:
     async def exec(
         self, namespace: str, pod: str, container: str, argv: object, *, deadline_seconds: float
     ) -> ExecResult:
-        return ExecResult(0, b'[{"status": {"state": "ready"}}]', b"", False, 0.1)
+        self.asked.append((pod, self.clock.time()))
+        state = self.endpoint_state(pod)
+        if not state:
+            return ExecResult(1, b"", b"no answer of the agent", False, 0.1)
+        return ExecResult(0, b'[{"status": {"state": "%s"}}]' % state.encode(), b"", False, 0.1)
 
     async def may(self, request: WriteRequest) -> Permission:
         return Permission.ALLOWED

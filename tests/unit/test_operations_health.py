@@ -201,6 +201,13 @@ def test_endpoints_that_cannot_be_asked_hold_up_nothing_and_say_why() -> None:
     assert mark(after(facts, unready_endpoints=2), "endpoints").mark.is_met is False
 
 
+def test_endpoints_that_could_be_asked_before_must_be_known() -> None:
+    baseline = replace(after(facts_now()).baseline, unready_endpoints=0)
+    reason = clean("exit code 1")
+    mute = after(facts_now(), baseline, unready_endpoints=None, endpoints_reason=reason)
+    assert not mark(mute, "endpoints").is_satisfied
+
+
 def test_a_baseline_is_what_is_known_and_nothing_else() -> None:
     facts = facts_now()
     found = baseline_of(facts, 5.0, 1)

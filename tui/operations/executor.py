@@ -137,7 +137,7 @@ class Executor:
         tools = self._tools
         ends_at = tools.clock.monotonic() + tools.timing.quiet
         while True:
-            ill = self._ill(uid)
+            ill = await self._ill(uid)
             if not ill:
                 return
             if tools.clock.monotonic() >= ends_at:
@@ -147,11 +147,11 @@ class Executor:
         await self._restarts[uid].fail_later(reason)
         raise StoppedError(self._failure(tools.book.node(uid).node_name, 1))
 
-    def _ill(self, uid: NodeUid) -> list[str]:
+    async def _ill(self, uid: NodeUid) -> list[str]:
         facts = self._tools.look().nodes.get(uid)
         if facts is None:
             return ["the node has left the cluster"]
-        found = self._restarts[uid].examine(facts)
+        found = await self._restarts[uid].look_again(facts)
         return [str(one.mark.text) for one in found if one.mark.is_met is False]
 
     async def _wait_until_allowed(self, number: int) -> None:

@@ -218,7 +218,9 @@ def _endpoints(patient: Patient) -> Condition:
     if unready is None:
         why = patient.endpoints_reason
         text = f"endpoints are not known: {why}" if why else "all endpoints ready"
-        return _condition("endpoints", text, is_met=None, is_needed=not why)
+        # An agent that told them before its restart and does not now is no healthy one.
+        is_needed = not why or before is not None
+        return _condition("endpoints", text, is_met=None, is_needed=is_needed)
     if not unready:
         return _condition("endpoints", "all endpoints are ready", is_met=True)
     text = f"{unready} endpoints are not ready"

@@ -155,8 +155,13 @@ class NodeRestart:
 
     async def _examine(self, facts: NodeFacts) -> tuple[Condition, ...]:
         tools = self._tools
-        await self._ask_endpoints(facts)
+        was_asked = self._unready != 0 and await self._ask_endpoints(facts)
         found = self.examine(facts)
+        if not was_asked and all(one.is_satisfied for one in found):
+            # They were ready while other marks were waited for: that is no proof of now.
+            self._next_ask = 0.0
+            await self._ask_endpoints(facts)
+            found = self.examine(facts)
         is_new = facts.agent is not None and facts.agent.uid != self._baseline.pod_uid
         met = sum(one.mark.is_met is True for one in found)
         text = f"{met} of {len(found)} marks met" if is_new else "waiting for the new agent pod"
@@ -165,13 +170,20 @@ class NodeRestart:
         await tools.book.change_node(self._uid, state, text, tuple(marks))
         return found
 
-    async def _ask_endpoints(self, facts: NodeFacts) -> None:
+    async def _ask_endpoints(self, facts: NodeFacts) -> bool:
+        """Ask the new agent, unless it was asked a moment ago; return whether it was asked."""
         agent, now = facts.agent, self._tools.clock.monotonic()
         is_up = agent is not None and agent.is_ready and agent.uid != self._baseline.pod_uid
-        if not is_up or now < self._next_ask or self._unready == 0:
-            return
+        if not is_up or now < self._next_ask:
+            return False
         self._unready, self._unready_reason = await self._tools.ask_endpoints(facts)
         self._next_ask = self._tools.clock.monotonic() + self._tools.timing.revisit
+        return True
+
+    async def look_again(self, facts: NodeFacts) -> tuple[Condition, ...]:
+        """Return the marks of a node that was healthy, with the endpoints as they are now."""
+        await self._ask_endpoints(facts)
+        return self.examine(facts)
 
     def examine(self, facts: NodeFacts) -> tuple[Condition, ...]:
         """Return the marks as the facts have them."""
