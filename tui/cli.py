@@ -18,6 +18,8 @@ from tui.operation_flags import OPERATIONS, add_operations, add_rbac
 
 SCENARIOS = ("healthy", "leak", "shrunk", "mixed", "storm", "degraded")
 OUTPUTS = ("table", "json", "markdown", "junit")
+_SETTING = "setting:"
+"""Before a setting's name in the parsed arguments: commands have words of their own there."""
 EPILOG = """\
 exit codes: 0 done, 1 failed or check found something, 2 wrong usage,
             3 the cluster could not be read
@@ -44,8 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_check(commands)
     explain = commands.add_parser("explain", help="what a check is, how it is proved, its remedy")
     explain.add_argument("id", nargs="?", metavar="ID", help="without it, the list of all checks")
-    add_operations(commands, _add_settings)
-    add_rbac(commands, _add_settings)
+    add_operations(commands, _add_cluster_settings)
+    add_rbac(commands, _add_cluster_settings)
     completion = commands.add_parser("completion", help="print a shell completion script")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
@@ -58,7 +60,7 @@ def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
     check = commands.add_parser(
         "check", help="read the cluster once and print every known issue that hurts it"
     )
-    _add_settings(check)
+    _add_cluster_settings(check)
     check.add_argument(
         "-o", "--output", choices=OUTPUTS, default="table", help="default: %(default)s"
     )
@@ -136,13 +138,21 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             _add_setting(group, setting)
 
 
+def _add_cluster_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of commands that speak to Kubernetes only, never to a broker."""
+    group = parser.add_argument_group("settings")
+    for setting in SETTINGS:
+        if setting.flags and not setting.is_of_broker:
+            _add_setting(group, setting)
+
+
 def _add_setting(group: argparse._ArgumentGroup, setting: Setting) -> None:
     unset = setting.unset if setting.default is None else str(setting.default)
     text = setting.description.replace("%", "%%")
     if setting.kind is bool:
         group.add_argument(
             *setting.flags,
-            dest=setting.key,
+            dest=_SETTING + setting.key,
             action="store_true",
             default=argparse.SUPPRESS,
             help=text,
@@ -150,7 +160,7 @@ def _add_setting(group: argparse._ArgumentGroup, setting: Setting) -> None:
         return
     group.add_argument(
         *setting.flags,
-        dest=setting.key,
+        dest=_SETTING + setting.key,
         type=setting.kind,
         choices=setting.choices or None,
         metavar=setting.metavar or None,
@@ -161,7 +171,11 @@ def _add_setting(group: argparse._ArgumentGroup, setting: Setting) -> None:
 
 def _flags(arguments: argparse.Namespace) -> dict[str, Value]:
     given: Mapping[str, Value] = vars(arguments)
-    return {setting.key: given[setting.key] for setting in SETTINGS if setting.key in given}
+    return {
+        setting.key: given[_SETTING + setting.key]
+        for setting in SETTINGS
+        if _SETTING + setting.key in given
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

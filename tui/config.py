@@ -12,125 +12,23 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tui.errors import ConfigError
+from tui.safety.secret import HIDDEN, Secret
+from tui.settings import BY_KEY, PER_CONTEXT, SETTINGS, Setting, Value
 
-Value = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting: its key in the file, its flag, its type, its default and what it does."""
-
-    key: str
-    kind: type[str] | type[int] | type[float] | type[bool]
-    default: Value | None
-    description: str
-    flags: tuple[str, ...] = ()
-    """Command line spellings, kubectl's where kubectl has one; empty for file-only settings."""
-    metavar: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    unset: str = "unset"
-    """What `ciltop config` prints for no value."""
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "kubeconfig",
-        str,
-        None,
-        "Path of the kubeconfig; KUBECONFIG may name several, as for kubectl.",
-        ("--kubeconfig",),
-        "FILE",
-        unset="$KUBECONFIG, else ~/.kube/config, else the pod's service account",
-    ),
-    Setting(
-        "context",
-        str,
-        None,
-        "Context of the kubeconfig.",
-        ("--context",),
-        "NAME",
-        unset="the kubeconfig's current context",
-    ),
-    Setting(
-        "namespace",
-        str,
-        None,
-        "Namespace of the Cilium agents.",
-        ("-n", "--namespace"),
-        "NAME",
-        unset="found, else kube-system",
-    ),
-    Setting(
-        "selector",
-        str,
-        "k8s-app=cilium",
-        "Label selector of the agent pods.",
-        ("-l", "--selector"),
-        "LABELS",
-    ),
-    Setting("container", str, "cilium-agent", "Container of the agent.", ("--container",), "NAME"),
-    Setting(
-        "interval",
-        float,
-        None,
-        "Seconds between two sweeps over all nodes.",
-        ("--interval",),
-        "SECONDS",
-        minimum=1,
-        maximum=3600,
-        unset="10 s at up to 100 nodes, more with more nodes",
-    ),
-    Setting(
-        "max-execs",
-        int,
-        8,
-        "Execs at the same time; the API server does not throttle them for us.",
-        ("--max-execs",),
-        "N",
-        minimum=1,
-        maximum=20,
-    ),
-    Setting(
-        "read-only",
-        bool,
-        False,
-        "Never write to the cluster; can also stand in [contexts.NAME].",
-        ("--read-only",),
-    ),
-    Setting("log-file", str, None, "Write ciltop's own log here.", ("--log-file",), "FILE"),
-    Setting(
-        "screenshots",
-        str,
-        "screenshots",
-        "Folder for pictures saved with ctrl+s.",
-        ("--screenshots",),
-        "FOLDER",
-    ),
-    Setting("theme", str, "textual-dark", "Textual theme of the screens.", ("--theme",), "NAME"),
-    Setting(
-        "symbols",
-        str,
-        "auto",
-        "Symbols on screen; auto looks at the locale and the terminal.",
-        ("--symbols",),
-        "SET",
-        choices=("auto", "unicode", "ascii"),
-    ),
-)
-BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}
-PER_CONTEXT = ("read-only", "namespace", "selector", "container", "interval", "max-execs", "theme")
-"""Keys that a `[contexts.NAME]` section may override."""
+__all__ = [
+    "BY_KEY", "PER_CONTEXT", "SETTINGS", "Chosen", "Config", "Setting", "Value",
+    "default_path", "describe", "load_config", "state_folder",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A setting's value and where it came from."""
 
-    value: Value | None
+    value: Value | Secret | None
     origin: str
 
 
@@ -148,7 +46,7 @@ class Config:
         overrides = {
             key: chosen
             for key, chosen in self.contexts.get(context or "", {}).items()
-            if not self.chosen[key].origin.startswith("flag ")
+            if not self.chosen[key].origin.startswith(("flag ", "environment "))
         }
         if self.chosen["read-only"].value:
             overrides.pop("read-only", None)
@@ -162,11 +60,16 @@ class Config:
     def number(self, key: str) -> float | None:
         """Return a number setting, or None where it is unset."""
         value = self.chosen[key].value
-        return None if value is None else float(value)
+        return None if value is None or isinstance(value, Secret) else float(value)
 
     def flag(self, key: str) -> bool:
         """Return a yes-or-no setting."""
         return bool(self.chosen[key].value)
+
+    def secret(self, key: str) -> Secret | None:
+        """Return a secret setting, or None where it is unset."""
+        value = self.chosen[key].value
+        return value if isinstance(value, Secret) else None
 
 
 def default_path(environment: Mapping[str, str] | None = None) -> Path:
@@ -183,12 +86,16 @@ def state_folder(environment: Mapping[str, str] | None = None) -> Path:
     return Path(base).expanduser() / "ciltop"
 
 
-def load_config(path: Path, flags: Mapping[str, Value]) -> Config:
-    """Combine defaults, the file and the command line's flags, later ones winning.
+def load_config(
+    path: Path, flags: Mapping[str, Value], environment: Mapping[str, str] | None = None
+) -> Config:
+    """Combine defaults, the file, the environment and the command line's flags; later ones win.
 
     Raises:
-        ConfigError: the file can't be read, or holds an unknown key or a bad value.
+        ConfigError: the file can't be read, or holds an unknown key, a bad value, or a password
+            that others may read; or a password was given as an argument.
     """
+    environment = os.environ if environment is None else environment
     chosen = {s.key: Chosen(s.default, "default") for s in SETTINGS}
     table, text = _read(path)
     contexts: dict[str, Mapping[str, Chosen]] = {}
@@ -200,13 +107,86 @@ def load_config(path: Path, flags: Mapping[str, Value]) -> Config:
         setting = BY_KEY.get(_hyphenated(key))
         if setting is None:
             raise ConfigError(_unknown(path, line, key, BY_KEY))
-        chosen[setting.key] = Chosen(_checked(setting, value, f"{path}:{line}"), f"{path}:{line}")
+        chosen[setting.key] = _chosen(setting, value, f"{path}:{line}")
+    for setting in SETTINGS:
+        if setting.environment and environment.get(setting.environment):
+            chosen[setting.key] = _from_environment(setting, environment[setting.environment])
     for key, value in flags.items():
         setting = BY_KEY[key]
         chosen[key] = Chosen(
             _checked(setting, value, setting.flags[-1]), f"flag {setting.flags[-1]}"
         )
+    _part_from_url(chosen)
+    _refuse_shared_secrets(path, chosen)
     return Config(path, chosen, contexts)
+
+
+def _chosen(setting: Setting, value: object, origin: str) -> Chosen:
+    if not setting.is_secret:
+        return Chosen(_checked(setting, value, origin), origin)
+    if not isinstance(value, str):
+        raise ConfigError(f"{origin}: {setting.key} must be a text")
+    return Chosen(Secret(value), origin)
+
+
+def _from_environment(setting: Setting, text: str) -> Chosen:
+    origin = f"environment {setting.environment}"
+    if setting.kind is str:
+        return _chosen(setting, text, origin)
+    try:
+        value: object = setting.kind(text)
+    except ValueError:
+        value = text
+    return _chosen(setting, value, origin)
+
+
+def _part_from_url(chosen: dict[str, Chosen]) -> None:
+    """Take user and password out of the broker's URL, so that it can be shown."""
+    url, origin = chosen["mqtt"].value, chosen["mqtt"].origin
+    if not isinstance(url, str):
+        return
+    try:
+        parts = urlsplit(url)
+        user, password = parts.username, parts.password
+    except ValueError:
+        # Not with the URL's text: what is wrong may be the password.
+        raise ConfigError(f"{origin}: mqtt is not a URL such as mqtts://broker.example") from None
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        raise ConfigError(
+            f"{origin}: mqtt has an @ behind its host: in a password, write / ? # @ as "
+            "%2F %3F %23 %40, or set CILTOP_MQTT_PASSWORD"
+        )
+    if user is None and password is None:
+        return
+    if password and origin.startswith("flag "):
+        raise ConfigError(
+            "--mqtt: no password on the command line, everybody on this machine can read it there: "
+            "set CILTOP_MQTT_PASSWORD or mqtt-password-file"
+        )
+    for key in ("mqtt-user", *(("mqtt-password", "mqtt-password-file") if password else ())):
+        if chosen[key].value is not None:
+            raise ConfigError(
+                f"user or password of the broker is given twice: in the URL ({origin}) and as "
+                f"{key} ({chosen[key].origin}): leave one out"
+            )
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    chosen["mqtt"] = Chosen(bare, origin)
+    chosen["mqtt-user"] = Chosen(unquote(user) if user else None, origin)
+    if password:
+        chosen["mqtt-password"] = Chosen(Secret(unquote(password)), origin)
+
+
+def _refuse_shared_secrets(path: Path, chosen: Mapping[str, Chosen]) -> None:
+    """Refuse a config file that holds a password and can be read by others."""
+    holds = any(
+        isinstance(entry.value, Secret) and entry.origin.startswith(f"{path}:")
+        for entry in chosen.values()
+    )
+    if holds and path.stat().st_mode & 0o077:
+        raise ConfigError(
+            f"{path}: holds a password, and others may read it: chmod 600 {path}, "
+            "or move it to the file that mqtt-password-file names"
+        )
 
 
 def _read(path: Path) -> tuple[dict[str, object], str]:
@@ -318,6 +298,8 @@ def describe(config: Config) -> str:
 def _shown(setting: Setting, chosen: Chosen) -> str:
     if chosen.value is None:
         return setting.unset
+    if isinstance(chosen.value, Secret):
+        return HIDDEN
     if isinstance(chosen.value, bool):
         return "true" if chosen.value else "false"
     return f"{chosen.value:g}" if isinstance(chosen.value, float) else str(chosen.value)
