@@ -164,6 +164,8 @@ class Finding:
     """Worst first, of more than 200 only the first few; empty for a finding about the cluster."""
     node_names: tuple[NodeName, ...] = ()
     """In the order of `nodes`."""
+    nodes_total: int = 0
+    """How many there are, where a message had no room for all of them; 0 where all are here."""
     objects: tuple[AffectedObject, ...] = ()
     """Bounded, see `objects_total`."""
     objects_total: int = 0
