@@ -70,7 +70,9 @@ class HealthBook:
         schedule: Schedule,
         gaps: GapBook,
         unread_logs: Callable[[], int] = lambda: 0,
+        nodes_total: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._nodes_total = nodes_total
         self._unread_logs = unread_logs
         self._name = name
         self._contact = contact
@@ -100,6 +102,7 @@ class HealthBook:
             nodes_due=schedule.due_count,
             nodes_unread=schedule.unread_count,
             logs_unread=self._unread_logs(),
+            nodes_total=self._nodes_total(),
         )
 
     def _judge(self) -> tuple[SourceState, CleanText]:

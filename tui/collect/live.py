@@ -18,7 +18,7 @@ from tui.collect.cluster_watches import follow_cluster
 from tui.collect.focus import Focus
 from tui.collect.health import HealthBook
 from tui.collect.logs import LogIntake
-from tui.collect.population import Population
+from tui.collect.population import Owns, Population
 from tui.collect.roster import Roster
 from tui.collect.schedule import Schedule
 from tui.collect.settings import CollectSettings
@@ -79,6 +79,8 @@ class LiveSource:
         self._shared = Shared.begin(clock, settings or CollectSettings())
         chosen = self._shared.settings
         self._roster = Roster()
+        self._owns: Owns | None = None
+        self._population: Population | None = None
         self._schedule = Schedule(
             clock, chosen.interval_seconds, chosen.exec_slots, is_once=chosen.is_once
         )
@@ -90,6 +92,7 @@ class LiveSource:
             self._schedule,
             self._shared.gaps,
             lambda: 0 if self._logs is None else self._logs.unread_count,
+            lambda: len(self._roster),
         )
         self._sweeper: Sweeper | None = None
         self._logs: LogIntake | None = None
@@ -138,6 +141,15 @@ class LiveSource:
         for part in (self._sweeper, self._logs):
             if part is not None:
                 part.focus(focus)
+
+    def set_share(self, owns: Owns | None) -> None:
+        """Read only the nodes that this function names, on the source's loop; None for all.
+
+        What concerns the cluster as a whole is read all the same.
+        """
+        self._owns = owns
+        if self._population is not None:
+            self._population.set_share(owns)
 
     def request_count(self, node: NodeUid, map_name: str) -> None:
         """Have one map counted in place now."""
@@ -248,9 +260,12 @@ class LiveSource:
         shared.contact.on_return = self._sweeper.reconnect
         self._tell_focus()
         population = Population(self._roster, shared, (self._sweeper, self._logs))
+        population.set_share(self._owns)
+        self._population = population
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweeper.run(), name="sweep")
             group.create_task(self._logs.run(), name="logs")
+            group.create_task(population.follow_share(), name="share")
             workloads = WorkloadReader(session, self._book, self._wants, shared)
             group.create_task(workloads.run(), name="workloads")
             group.create_task(

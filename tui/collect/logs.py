@@ -228,10 +228,14 @@ class LogIntake:
         if self._followers.get(state.uid) is task:
             del self._followers[state.uid]
 
+    def _is_read(self, state: NodeLogState) -> bool:
+        """Whether the node is still ours to read, and its agent the same."""
+        return self._states.get(state.uid) is state
+
     async def _note_readable(self, state: NodeLogState) -> None:
         self._shared.contact.hear()
         await self._shared.gaps.close(LOGS_GAP)
-        if state.trouble:
+        if state.trouble and self._is_read(state):
             state.trouble = CleanText("")
             await self._shared.outbox.put(LogTrouble(state.uid, state.trouble))
 
@@ -245,7 +249,7 @@ class LogIntake:
             self._denied_until = self._shared.clock.monotonic() + DENIED_SECONDS
             what = clean("logs of the agent pods")
             await self._shared.gaps.open(LOGS_GAP, what, reason, is_denied=True)
-        if state.trouble != reason:
+        if state.trouble != reason and self._is_read(state):
             state.trouble = reason
             await self._shared.outbox.put(LogTrouble(state.uid, reason))
 
@@ -257,7 +261,7 @@ class LogIntake:
         budget = LINES_PER_TICK
         while states and budget > 0:
             for state in list(states):
-                batch = state.take(SLICE_LINES)
+                batch = state.take(SLICE_LINES) if self._is_read(state) else None
                 if batch is None:
                     states.remove(state)
                     continue

@@ -44,6 +44,8 @@ class Schedule:
         self._asked_interval = interval_seconds
         self._slots = exec_slots
         self._visits: dict[NodeUid, Visits] = {}
+        self._leaving: dict[NodeUid, Answering] = {}
+        """Agents of nodes that left while they were asked; nobody asks them twice at once."""
         self._focus = Focus()
         self._pending: dict[NodeUid, None] = {}
         self._urgent: dict[NodeUid, None] = {}
@@ -63,6 +65,9 @@ class Schedule:
 
     def __len__(self) -> int:
         return len(self._visits)
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._visits
 
     @property
     def interval_seconds(self) -> float:
@@ -120,7 +125,8 @@ class Schedule:
         """Add an agent, due at once, or note that it was restarted or its node rebooted."""
         visits = self._visits.get(agent.uid)
         if visits is None:
-            self._visits[agent.uid] = Visits(agent)
+            visits = self._visits[agent.uid] = Visits(agent)
+            visits.is_in_flight = self._leaving.get(agent.uid) == agent
             self._pending[agent.uid] = None
             if self._sweep_started_at is None:
                 now = self._clock.monotonic()
@@ -137,6 +143,27 @@ class Schedule:
         self._in_sweep.discard(uid)
         self._stale.discard(uid)
         self._end_sweep_if_done()
+
+    def leave(self, uid: NodeUid) -> None:
+        """Forget a node; an exec under way there is let finish, but nobody waits for it."""
+        visits = self._visits.get(uid)
+        if visits is not None and visits.is_in_flight:
+            self._leaving[uid] = visits.agent
+        self.drop(uid)
+
+    def has_left(self, turn: Turn) -> bool:
+        """Tell whether the node left since this exec began, even if it is back."""
+        return self._leaving.get(turn.agent.uid) == turn.agent
+
+    def _has_ended(self, turn: Turn) -> bool:
+        """Note the end of an exec on a node that left meanwhile; False for all others."""
+        if not self.has_left(turn):
+            return False
+        del self._leaving[turn.agent.uid]
+        visits = self._visits.get(turn.agent.uid)
+        if visits is not None:
+            visits.is_in_flight = False
+        return True
 
     def focus(self, focus: Focus) -> None:
         """Put the nodes somebody looks at first."""
@@ -245,6 +272,8 @@ class Schedule:
             seconds: how long it took.
             failed: the probes that gave nothing usable; None when the exec as a whole failed.
         """
+        if self._has_ended(turn):
+            return
         now = self._clock.monotonic()
         uid = turn.agent.uid
         self._in_sweep.discard(uid)
@@ -265,6 +294,8 @@ class Schedule:
 
     def unreached(self, turn: Turn) -> None:
         """Note an exec that never got past the API server: the node is not to blame."""
+        if self._has_ended(turn):
+            return
         self._in_sweep.discard(turn.agent.uid)
         visits = self._visits.get(turn.agent.uid)
         if visits is not None:

@@ -174,7 +174,7 @@ class Sweeper:
 
     def forget(self, uid: NodeUid) -> None:
         """Forget a node that left."""
-        self._schedule.drop(uid)
+        self._schedule.leave(uid)
         self._readers.pop(uid, None)
         self._told.pop(uid, None)
 
@@ -205,7 +205,8 @@ class Sweeper:
             self._sweeps_seen = self._schedule.sweeps_begun
             self._shared.contact.exec_failures = 0
         target = self._roster.get(turn.agent.uid)
-        if target is None or target.answering != turn.agent:
+        is_other = target is None or target.answering != turn.agent
+        if target is None or is_other or self._schedule.has_left(turn):
             self._schedule.finished(turn, 0.0, None)
             return
         try:
@@ -261,6 +262,8 @@ class Sweeper:
             stdout, stderr = error.stdout, error.stderr
         self._shared.contact.hear()
         await self._note_permission()
+        if self._schedule.has_left(turn):
+            return None
         frames = await _frames(nonce, stdout, stderr)
         if not frames.keys() - {STRAY}:
             said = (stderr or stdout).strip()[:200]
@@ -270,7 +273,7 @@ class Sweeper:
 
     async def _read(
         self, target: Target, turn: Turn, frames: Mapping[str, Frame]
-    ) -> frozenset[str]:
+    ) -> frozenset[str] | None:
         uid = turn.agent.uid
         reader = self._readers.get(uid)
         if reader is None:
@@ -285,6 +288,9 @@ class Sweeper:
             is_looked_at=uid in self._focus.nodes,
             log_lines=self._logs.problems_of(uid) if self._logs is not None else (),
         )
+        if self._schedule.has_left(turn):
+            self._readers.pop(uid, None)
+            return None
         await self._shared.outbox.put(answered.report)
         if self._logs is not None:
             self._logs.note_report(answered.report)
@@ -298,7 +304,8 @@ class Sweeper:
     async def _fail(self, turn: Turn, reason: CleanText) -> None:
         self._shared.contact.exec_failures += 1
         self._shared.contact.exec_error = reason
-        await self._shared.outbox.put(unanswered(turn, reason))
+        if not self._schedule.has_left(turn):
+            await self._shared.outbox.put(unanswered(turn, reason))
 
     async def _note_denial(self, turn: Turn, error: ForbiddenError) -> None:
         """Note a refusal; where no agent may be asked, say so everywhere and try only one now.
@@ -318,7 +325,7 @@ class Sweeper:
         await self._shared.gaps.open(EXEC_GAP, what, reason, is_denied=True)
         for target in list(self._roster.targets):
             agent = target.answering
-            if agent is None:
+            if agent is None or agent.uid not in self._schedule:
                 continue
             self._schedule.postpone(agent.uid, DENIED_SECONDS)
             if is_news and agent.uid not in self._denials:

@@ -28,7 +28,7 @@ from tui.collect.acting import (
 from tui.collect.choosing import ChoosesCluster
 from tui.collect.garbage import relax
 from tui.errors import CiltopError, ConnectError
-from tui.model.names import NodeUid
+from tui.model.names import NodeName, NodeUid
 from tui.model.operations import ArmingState
 from tui.model.snapshot import (
     ArmingChanged,
@@ -104,6 +104,15 @@ class Refreshable(Protocol):
 
     def refresh(self) -> None:
         """Read everything now."""
+        ...
+
+
+@runtime_checkable
+class Shareable(Protocol):
+    """A source that reads a share of the nodes."""
+
+    def set_share(self, owns: Callable[[NodeName], bool] | None) -> None:
+        """Read only the nodes that this function names; None for all."""
         ...
 
 
@@ -192,6 +201,18 @@ class CollectorThread(ActingCalls):
         def apply(source: Source) -> None:
             if isinstance(source, ChoosesCluster):
                 source.choose_cluster(name)
+
+        self._soon(apply)
+
+    def share(self, owns: Callable[[NodeName], bool] | None) -> None:
+        """Have only these nodes read, from now on; None for all.
+
+        The function is called on the collector's thread; before `start`, nothing else is read.
+        """
+
+        def apply(source: Source) -> None:
+            if isinstance(source, Shareable):
+                source.set_share(owns)
 
         self._soon(apply)
 

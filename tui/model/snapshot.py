@@ -59,9 +59,11 @@ class NodeSeen:
 
 @dataclass(frozen=True, slots=True)
 class NodeGone:
-    """A node left the cluster."""
+    """A node left the cluster, or this collector's share of it."""
 
     node_uid: NodeUid
+    has_moved: bool = False
+    """Whether it is still in the cluster, for another collector to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class SourceHealth:
     """Nodes whose first reading is not done."""
     logs_unread: int = 0
     """Agents whose log was not read from its start yet."""
+    nodes_total: int = 0
+    """Nodes of the cluster as a live source sees it, those that others read included."""
 
 
 @dataclass(frozen=True, slots=True)
