@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.brokers import broker_certificates, mosquitto
+
+__all__ = ["broker_certificates", "mosquitto"]
+
 # A run that can't be repeated proves nothing in CI; CILTOP_EXPLORE=1 looks for new examples.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("exploring", deadline=None)
