@@ -55,7 +55,9 @@ def preview_lines(plan: OperationPlan, wave_size: int = 1) -> list[DetailLine]:
         ("undo", [_undo_cell(plan)]),
     )
     lines = [line for label, cells in parts for line in _labelled(label, cells)]
-    commands = [raw(_text(command), Tone.MUTED) for command in plan.commands]
+    # A here-document is one command of several lines; a line break in a row would leave the dialog.
+    typed = (line for command in plan.commands for line in command.splitlines())
+    commands = [raw(_text(line), Tone.MUTED) for line in typed]
     head = value("instead", Span("what a person could type; only printed", Tone.MUTED))
     return [*lines, *([head, *commands] if commands else [])]
 
