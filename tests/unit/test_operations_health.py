@@ -26,16 +26,8 @@ from tui.model.operations import HealthMark
 from tui.model.reading import Reading
 from tui.model.services import ServiceCoverage
 from tui.model.snapshot import NodeFacts
-from tui.operations.health import (
-    Baseline,
-    Condition,
-    Patient,
-    Wanted,
-    baseline_of,
-    conditions,
-    crash_reason,
-    merged,
-)
+from tui.operations.health import baseline_of, conditions, crash_reason, merged
+from tui.operations.patient import Baseline, Condition, Patient, Wanted
 from tui.operations.wanted import wanted_marks
 from tui.safety import clean
 
@@ -51,7 +43,9 @@ def after(facts: NodeFacts, baseline: Baseline | None = None, **parts: Any) -> P
     agent = facts.agent
     assert agent is not None
     assert agent.started_at is not None
-    made = baseline or Baseline(agent.started_at - 5.0, PodUid("old"), True, 0, 0.0)
+    made = baseline or Baseline(
+        agent.started_at - 5.0, PodUid("old"), True, 0, 0.0, full_maps=frozenset()
+    )
     known = {"now": agent.started_at + 60.0, "unready_endpoints": 0, **parts}
     wanted = known.pop("wanted", Wanted())
     return Patient(facts, made, wanted, quiet_seconds=30.0, **known)

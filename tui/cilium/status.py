@@ -29,6 +29,14 @@ class _Component(msgspec.Struct):
     msg: str | None = None
 
 
+class _Cluster(msgspec.Struct):
+    health: _Component | None = msgspec.field(name="ciliumHealth", default=None)
+
+
+class _Monitor(msgspec.Struct):
+    cpus: int = 0
+
+
 class _Mode(msgspec.Struct):
     mode: str | None = None
 
@@ -82,6 +90,7 @@ def parse_status(stdout: bytes, release: Release | None = None) -> AgentStatus:
     release = release or parse_release(cilium.message)
     controllers = section(sections, "controllers", list[msgspec.Raw]) or []
     bpf_maps = section(sections, "bpf-maps", _BpfMaps) or _BpfMaps()
+    cluster = section(sections, "cluster", _Cluster) or _Cluster()
     sizes = [convert(raw, _Size) for raw in bpf_maps.maps or ()]
     return AgentStatus(
         cilium=cilium,
@@ -100,11 +109,17 @@ def parse_status(stdout: bytes, release: Release | None = None) -> AgentStatus:
             release,
         ),
         dynamic_size_ratio=bpf_maps.ratio,
+        stale=tuple(map(clean, section(sections, "stale", dict[str, msgspec.Raw]) or ())),
+        health=_state(cluster.health),
+        has_monitor=bool(section(sections, "nodeMonitor", _Monitor)),
     )
 
 
 def _component(sections: _Sections, key: str) -> ComponentState | None:
-    found = section(sections, key, _Component)
+    return _state(section(sections, key, _Component))
+
+
+def _state(found: _Component | None) -> ComponentState | None:
     if found is None or found.state is None:
         return None
     return ComponentState(clean(found.state), clean((found.msg or "").strip()))

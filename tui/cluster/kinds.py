@@ -96,6 +96,7 @@ class NodeSpec(Entity, frozen=True):
     """`spec` of a Node."""
 
     unschedulable: bool | None = None
+    taints: list[dict[str, str | None]] | None = None
 
 
 class NodeStatus(Entity, frozen=True):

@@ -44,7 +44,7 @@ def node(item: kinds.Node) -> Node:
 
     What a heartbeat changes each minute is not among them, or every node would change all the time.
     """
-    status = item.status or kinds.NodeStatus()
+    spec, status = item.spec or kinds.NodeSpec(), item.status or kinds.NodeStatus()
     system = status.node_info or kinds.NodeSystem()
     ready = next((c.status for c in status.conditions or () if c.type == "Ready"), "Unknown")
     by_type = [(address.type, clean(address.address)) for address in status.addresses or ()]
@@ -59,11 +59,12 @@ def node(item: kinds.Node) -> Node:
         boot_id=clean(system.boot_id),
         internal_ip=next((text for kind, text in by_type if kind == "InternalIP"), _EMPTY),
         addresses=tuple(text for kind, text in by_type if kind in {"InternalIP", "ExternalIP"}),
-        is_schedulable=not (item.spec is not None and item.spec.unschedulable),
+        is_schedulable=not spec.unschedulable,
         created_at=epoch(item.metadata.creation_timestamp),
         labels=shared_labels(item.metadata.labels),
         config_overrides=_config_overrides(item.metadata),
         conditions=tuple(_condition(one) for one in status.conditions or ()),
+        taints=tuple(shared_text(one.get("key") or "") for one in spec.taints or ()),
     )
 
 

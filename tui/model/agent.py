@@ -100,6 +100,12 @@ class AgentStatus:
     map_sizes: Mapping[str, int] = field(default_factory=dict)
     """Configured max entries by the kernel's map name (`cilium_lb4_services_v2`)."""
     dynamic_size_ratio: float | None = None
+    stale: tuple[CleanText, ...] = ()
+    """The agent's own checks whose last result is old, such as `check-locks`."""
+    health: ComponentState | None = None
+    """Of cilium-health on this node; None where it is switched off."""
+    has_monitor: bool = False
+    """Whether it reads the datapath's events (`nodeMonitor`)."""
 
 
 @dataclass(frozen=True, slots=True)

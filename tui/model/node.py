@@ -46,6 +46,8 @@ class Node:
     """Option -> value of the labels and annotations `config.cilium.io/<option>`, which agents read
     where their sources include the Node object."""
     conditions: tuple[NodeCondition, ...] = ()
+    taints: tuple[CleanText, ...] = ()
+    """The keys of all taints."""
 
 
 class AgentPhase(StrEnum):

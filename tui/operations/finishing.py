@@ -21,7 +21,7 @@ from tui.model.operations import (
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.beginning import too_soon
 from tui.operations.changes import is_restart, values_of
-from tui.operations.health import Baseline, Wanted
+from tui.operations.patient import Baseline, Wanted
 from tui.operations.plans import operation_id
 from tui.operations.recovery import (
     finishing_intent,

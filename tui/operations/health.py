@@ -6,16 +6,23 @@ controllers, endpoints ready; compared with before: frontends, drops, node Ready
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from tui.model.logs import LogEntry, LogLevel
-from tui.model.names import PodUid
 from tui.model.node import AgentPhase
 from tui.model.operations import HealthMark
-from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import NodeFacts
+from tui.operations.patient import Baseline, Condition, Patient, asking, condition
+from tui.operations.vitals import (
+    full_maps,
+    health_mark,
+    is_failing,
+    is_tainted,
+    maps_mark,
+    taint_mark,
+)
 from tui.operations.wanted import wanted_marks
 from tui.safety import CleanText, clean
 
@@ -29,50 +36,9 @@ LEAST_EXCESS_PACKETS = 25.0
 CRASHES_TO_BELIEVE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """How a node was just before its agent was restarted."""
-
-    at: float
-    """Seconds since the epoch: what was observed before tells nothing of the new agent."""
-    pod_uid: PodUid | None = None
-    is_node_ready: bool | None = None
-    missing_frontends: int | None = None
-    drops_per_second: float | None = None
-    errors: frozenset[str] = frozenset()
-    """Messages of the ERROR lines that there were already."""
-    unready_endpoints: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a node's agent should run with afterwards."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    """Option as the ConfigMap spells it -> value."""
-    is_complete: bool = False
-    """Whether no frontend may be missing: the point of a resize."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A mark, and whether the node counts as healthy without it."""
-
-    mark: HealthMark
-    is_needed: bool = True
-    """False where it can't be known here, such as logs that may not be read."""
-    proof: CleanText = CleanText("")
-    """What was asked and what came, with the whole command; the mark says it in a few words."""
-
-    @property
-    def is_satisfied(self) -> bool:
-        """Whether nothing waits for it."""
-        return self.mark.is_met is True or (not self.is_needed and self.mark.is_met is None)
-
-
 def baseline_of(facts: NodeFacts, at: float, unready_endpoints: int | None = None) -> Baseline:
     """Return how the node is now; what is not known stays unknown."""
-    services = facts.services.value
+    services, status = facts.services.value, facts.status.value
     return Baseline(
         at,
         facts.agent.uid if facts.agent is not None else None,
@@ -81,6 +47,10 @@ def baseline_of(facts: NodeFacts, at: float, unready_endpoints: int | None = Non
         drops_per_second(facts),
         frozenset(entry.line.message for entry in _errors(facts)),
         unready_endpoints,
+        is_tainted(facts),
+        status is not None and status.has_monitor,
+        None if status is None else is_failing(status.health),
+        None if facts.maps.value is None else full_maps(facts.maps.value),
     )
 
 
@@ -115,37 +85,6 @@ def _last_words(facts: NodeFacts) -> str:
     return f" - {line.message}{f': {line.error}' if line.error else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """One node after its restart, with what it is compared to."""
-
-    facts: NodeFacts
-    baseline: Baseline
-    wanted: Wanted
-    now: float
-    quiet_seconds: float
-    unready_endpoints: int | None = None
-    endpoints_reason: CleanText = CleanText("")
-    """Why the endpoints are not known."""
-
-    @property
-    def has_new_pod(self) -> bool:
-        """Whether the agent's pod is another one than before."""
-        agent = self.facts.agent
-        return agent is not None and agent.uid != self.baseline.pod_uid
-
-    def fresh(self, reading: Reading[T]) -> T | None:
-        """Return a value that the new agent gave, or None."""
-        origin, agent = reading.origin, self.facts.agent
-        if not reading.is_known or origin is None or agent is None or not self.has_new_pod:
-            return None
-        if origin.observed_at <= self.baseline.at:
-            return None
-        if origin.container_id and origin.container_id != agent.container_id:
-            return None
-        return reading.value
-
-
 def conditions(patient: Patient) -> tuple[Condition, ...]:
     """Return every condition of being healthy again, in the order they usually turn true."""
     wanted = wanted_marks(
@@ -163,8 +102,8 @@ def merged(
 ) -> Iterator[HealthMark]:
     """Yield the marks with the moment since which each is as it is."""
     known = {mark.id: mark for mark in before}
-    for condition in now:
-        mark = condition.mark
+    for one in now:
+        mark = one.mark
         old = known.get(mark.id)
         is_same = old is not None and old.is_met == mark.is_met
         since = old.at if is_same and old is not None else at
@@ -174,43 +113,44 @@ def merged(
 def _pod_ready(patient: Patient) -> Condition:
     agent = patient.facts.agent
     if agent is None or not patient.has_new_pod:
-        return _condition("pod-ready", "a new agent pod", is_met=False)
+        return condition("pod-ready", "a new agent pod", is_met=False)
     is_met = agent.is_ready and agent.phase is AgentPhase.RUNNING
     word = "is Ready" if is_met else f"is {agent.phase.value}"
-    return _condition("pod-ready", f"pod {agent.name} {word}", is_met=is_met)
+    return condition("pod-ready", f"pod {agent.name} {word}", is_met=is_met)
 
 
 def _node_ready(patient: Patient) -> Condition:
     if patient.facts.node.is_ready:
-        return _condition("node-ready", "the node is Ready", is_met=True)
+        return condition("node-ready", "the node is Ready", is_met=True)
     if patient.baseline.is_node_ready:
-        return _condition("node-ready", "the node is not Ready; it was before", is_met=False)
+        return condition("node-ready", "the node is not Ready; it was before", is_met=False)
     if patient.baseline.is_node_ready is None:
-        return _condition("node-ready", "the node is not Ready; not known before", is_met=False)
-    return _condition("node-ready", "the node is not Ready, as before", is_met=True)
+        return condition("node-ready", "the node is not Ready; not known before", is_met=False)
+    return condition("node-ready", "the node is not Ready, as before", is_met=True)
 
 
 def _agent_ok(patient: Patient) -> Condition:
     status = patient.fresh(patient.facts.status)
     if status is None:
-        return _asking("agent-ok", patient.facts.status, "state Ok")
+        return asking("agent-ok", patient.facts.status, "state Ok")
     parts = [("agent", status.cilium)]
     if status.kubernetes is not None:
         parts.append(("Kubernetes", status.kubernetes))
     bad = [f"{name} {part.state} {part.message}" for name, part in parts if part.state != "Ok"]
+    bad += [f"no fresh result of {', '.join(status.stale)}"] if status.stale else []
     text = "; ".join(bad) if bad else "the agent says Ok"
-    return _condition("agent-ok", text, is_met=not bad)
+    return condition("agent-ok", text, is_met=not bad)
 
 
 def _controllers(patient: Patient) -> Condition:
     status = patient.fresh(patient.facts.status)
     if status is None:
-        return _condition("controllers", "no failing controllers", is_met=None)
+        return condition("controllers", "no failing controllers", is_met=None)
     failing = status.failing_controllers
     if not failing:
-        return _condition("controllers", "no controller fails", is_met=True)
+        return condition("controllers", "no controller fails", is_met=True)
     text = f"{len(failing)} controllers fail: {failing[0].name}: {failing[0].message}"
-    return _condition("controllers", text, is_met=False)
+    return condition("controllers", text, is_met=False)
 
 
 def _endpoints(patient: Patient) -> Condition:
@@ -220,12 +160,12 @@ def _endpoints(patient: Patient) -> Condition:
         text = f"endpoints are not known: {why}" if why else "all endpoints ready"
         # An agent that told them before its restart and does not now is no healthy one.
         is_needed = not why or before is not None
-        return _condition("endpoints", text, is_met=None, is_needed=is_needed)
+        return condition("endpoints", text, is_met=None, is_needed=is_needed)
     if not unready:
-        return _condition("endpoints", "all endpoints are ready", is_met=True)
+        return condition("endpoints", "all endpoints are ready", is_met=True)
     text = f"{unready} endpoints are not ready"
     is_met = before is not None and unready <= before
-    return _condition("endpoints", f"{text}, as before" if is_met else text, is_met=is_met)
+    return condition("endpoints", f"{text}, as before" if is_met else text, is_met=is_met)
 
 
 def _frontends(patient: Patient) -> Condition:
@@ -236,43 +176,43 @@ def _frontends(patient: Patient) -> Condition:
     if coverage is None:
         # Services that can't be listed were no part of the baseline either.
         is_needed = before is not None or patient.wanted.is_complete
-        return _asking("frontends", patient.facts.services, compared, is_needed=is_needed)
+        return asking("frontends", patient.facts.services, compared, is_needed=is_needed)
     missing = coverage.missing_frontends
     if limit is None:
         text = f"{missing} frontends missing; not known before"
-        return _condition("frontends", text, is_met=missing == 0)
+        return condition("frontends", text, is_met=missing == 0)
     was = "" if before is None else f" (before: {before})"
-    return _condition("frontends", f"{missing} frontends missing{was}", is_met=missing <= limit)
+    return condition("frontends", f"{missing} frontends missing{was}", is_met=missing <= limit)
 
 
 def _drops(patient: Patient) -> Condition:
     before = patient.baseline.drops_per_second
     if before is None:
         text = "drops: not known before, nothing to compare"
-        return _condition("drops", text, is_met=None, is_needed=False)
+        return condition("drops", text, is_met=None, is_needed=False)
     metrics = patient.fresh(patient.facts.metrics)
     if metrics is None or metrics.interval_seconds is None:
         wanted = f"drops at most {before:.1f}/s, as before"
-        return _asking("drops", patient.facts.metrics, wanted)
+        return asking("drops", patient.facts.metrics, wanted)
     now = sum(drop.per_second for drop in metrics.drops)
     allowed = before + max(LEAST_DROP_ALLOWANCE, DROP_ALLOWANCE * before)
     is_met = (now - allowed) * metrics.interval_seconds <= LEAST_EXCESS_PACKETS
-    return _condition("drops", f"drops {now:.1f}/s (before: {before:.1f}/s)", is_met=is_met)
+    return condition("drops", f"drops {now:.1f}/s (before: {before:.1f}/s)", is_met=is_met)
 
 
 def _log(patient: Patient) -> Condition:
     facts, agent = patient.facts, patient.facts.agent
     if facts.log_error:
         text = f"the log can't be read: {facts.log_error}"
-        return _condition("log", text, is_met=None, is_needed=False)
+        return condition("log", text, is_met=None, is_needed=False)
     if agent is None or not patient.has_new_pod or agent.started_at is None:
-        return _condition("log", "no new ERROR lines", is_met=None)
+        return condition("log", "no new ERROR lines", is_met=None)
     if not any(
         isinstance(entry, LogEntry) and entry.container_id == agent.container_id
         for entry in facts.logs
     ):
         # An agent logs hundreds of lines at its start: none at all means that nobody looked.
-        return _condition("log", "no new ERROR lines: its log was not read yet", is_met=None)
+        return condition("log", "no new ERROR lines: its log was not read yet", is_met=None)
     new = [
         entry
         for entry in _errors(facts)
@@ -285,21 +225,24 @@ def _log(patient: Patient) -> Condition:
     quiet = patient.now - max(last or 0.0, agent.started_at, patient.baseline.at)
     if last is not None and quiet < patient.quiet_seconds:
         text = f"ERROR {quiet:.0f} s ago: {new[-1].line.message}"
-        return _condition("log", text, is_met=False)
+        return condition("log", text, is_met=False)
     if quiet < patient.quiet_seconds:
         text = f"no new ERROR lines for {patient.quiet_seconds:.0f} s"
-        return _condition("log", text, is_met=None)
+        return condition("log", text, is_met=None)
     text = f"no new ERROR line for {patient.quiet_seconds:.0f} s"
-    return _condition("log", text, is_met=True)
+    return condition("log", text, is_met=True)
 
 
 _CONDITIONS: tuple[Callable[[Patient], Condition], ...] = (
     _pod_ready,
     _node_ready,
+    taint_mark,
     _agent_ok,
     _controllers,
+    health_mark,
     _endpoints,
     _frontends,
+    maps_mark,
     _drops,
     _log,
 )
@@ -311,22 +254,3 @@ def _errors(facts: NodeFacts) -> list[LogEntry]:
         for entry in facts.logs
         if isinstance(entry, LogEntry) and entry.line.level >= LogLevel.ERROR
     ]
-
-
-def _asking(
-    condition_id: str, reading: Reading[T], wanted: str, *, is_needed: bool = True
-) -> Condition:
-    """Return a condition that is not known yet, with why it is not where that is known."""
-    if reading.state not in (ReadingState.DENIED, ReadingState.FAILED) or not reading.reason:
-        return _condition(condition_id, wanted, is_met=None, is_needed=is_needed)
-    # The reason begins with the command, which can be longer than all that is said with it.
-    source = reading.origin.source if reading.origin is not None else ""
-    text = f"{wanted}: not known: {reading.reason.removeprefix(f'{source}: ')}"
-    found = _condition(condition_id, text, is_met=None, is_needed=is_needed)
-    return replace(found, proof=reading.reason)
-
-
-def _condition(
-    condition_id: str, text: str, *, is_met: bool | None, is_needed: bool = True
-) -> Condition:
-    return Condition(HealthMark(condition_id, clean(text), is_met), is_needed)

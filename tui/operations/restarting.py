@@ -15,16 +15,8 @@ from tui.model.operations import (
     PlannedWrite,
 )
 from tui.model.snapshot import NodeFacts, SourceState
-from tui.operations.health import (
-    Baseline,
-    Condition,
-    Patient,
-    Wanted,
-    baseline_of,
-    conditions,
-    crash_reason,
-    merged,
-)
+from tui.operations.health import baseline_of, conditions, crash_reason, merged
+from tui.operations.patient import Baseline, Condition, Patient, Wanted
 from tui.operations.rollouts import ROLLOUT
 from tui.operations.seen import brought_along
 from tui.operations.tools import AbortedError, LeaseLostError, Tools

@@ -10,7 +10,7 @@ from tui.model.names import NodeUid
 from tui.model.operations import Guard, OperationPlan
 from tui.model.snapshot import NodeFacts, Snapshot
 from tui.operations.announcing import Announcer
-from tui.operations.health import Baseline, Wanted
+from tui.operations.patient import Baseline, Wanted
 from tui.operations.progress import ProgressBook, Scribe
 from tui.operations.timing import Clock, Timing
 from tui.operations.writer import Writer
