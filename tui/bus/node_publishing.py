@@ -24,6 +24,10 @@ LEAST_TICK_SECONDS = 2.0
 LOOKED_AT_ONCE = 64
 """Nodes looked at between two looks at the time."""
 
+GONE_SECONDS = 3.0
+"""A node that is not seen for so long, with the same share, left the cluster: one that moves away
+and back is not seen for a moment, too."""
+
 MOVE_SLACK_SECONDS = 1.0
 """A share is noticed at the next tick: an answer may be so much older."""
 
@@ -60,6 +64,7 @@ class NodePublishing:
         self._sent: dict[NodeUid, _Sent] = {}
         self._since: dict[NodeUid, float | None] = {}
         """When a node that was another's became ours, seconds since the epoch."""
+        self._unseen_since: dict[NodeUid, float] = {}
         self._pass: Iterator[None] | None = None
         self.node_count = 0
         """Nodes of the share, as of the last whole pass."""
@@ -155,17 +160,24 @@ class NodePublishing:
         self._sent[uid] = _Sent(name, facts, self._clock.monotonic(), urgency)
 
     def _look_for_gone(self, snapshot: Snapshot, share: Share) -> Iterator[None]:
-        gone = self._sent.keys() - snapshot.nodes.keys()
-        if not gone:
+        unseen = self._sent.keys() - snapshot.nodes.keys()
+        if not unseen or share is not self._share:
+            self._unseen_since.clear()
             return
         known = {facts.node.name for facts in snapshot.nodes.values()}
-        for uid in gone:
-            name = self._sent.pop(uid).name
-            # A node of the same name is that node's successor; one that moved is another's.
-            if name not in known and share(name):
+        now = self._clock.monotonic()
+        for uid in unseen:
+            name = self._sent[uid].name
+            if not share(name) or name in known:
+                # It is another collector's, or has a successor of the same name.
+                del self._sent[uid]
+            elif now - self._unseen_since.setdefault(uid, now) >= GONE_SECONDS:
+                del self._sent[uid]
                 self._postbox.post(FactsMessage(None), TopicKind.FACTS, name)
                 self._postbox.clear(TopicKind.FACTS, name)
             yield
+        for uid in self._unseen_since.keys() - (unseen & self._sent.keys()):
+            del self._unseen_since[uid]
 
 
 _END = object()

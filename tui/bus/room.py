@@ -17,6 +17,10 @@ from tui.safety import CleanText
 MOST_CHANGES = 200
 MOST_RECORDS = 200
 
+END_SECONDS = 30.0
+"""A finding must be gone for so long before its end is told: nodes that move to another collector
+are not judged for a while."""
+
 CHANGE_NODES = 5
 """Nodes that a change names."""
 
@@ -45,6 +49,7 @@ class RoomBook:
         self._records: dict[AuditRecord, None] = {}
         self._worst: dict[Subject, _Worst] = {}
         """Of each subject that harms."""
+        self._absent_since: dict[Subject, float] = {}
         self.version = 0
         """Grows with whatever is new in it."""
 
@@ -77,8 +82,12 @@ class RoomBook:
             if before is None or before.severity is not finding.severity:
                 found.append(_change(finding, None if before is None else before.severity, by, now))
             self._worst[subject] = _Worst(finding.severity, finding.title, by)
+            self._absent_since.pop(subject, None)
         for subject in self._worst.keys() - worst.keys():
-            found.append(_end(subject, self._worst.pop(subject), now))
+            since = self._absent_since.setdefault(subject, now)
+            if not 0.0 <= now - since < END_SECONDS:
+                del self._absent_since[subject]
+                found.append(_end(subject, self._worst.pop(subject), since))
         self._add_changes(sorted(found, key=_change_time))
 
     def _add_changes(self, changes: Iterable[RoomChange]) -> None:

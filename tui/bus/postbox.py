@@ -1,0 +1,114 @@
+"""Number, encode and hand over one sender's messages, each kind as it has to be delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from tui.bus.encoding import encode_letter
+from tui.bus.messages import Envelope, Letter, Message
+from tui.bus.post import Outgoing, Sends
+from tui.bus.topics import Topic, TopicKind
+from tui.safety import CleanText, clean
+
+FACTS_EXPIRY_SECONDS = 3_600
+EXPIRY_SECONDS = 86_400
+"""What nobody renewed for so long tells of nothing that still is."""
+
+
+class Clock(Protocol):
+    """The two clocks of one machine."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        ...
+
+    def time(self) -> float:
+        """Return seconds since the epoch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the broker is to treat a kind of message."""
+
+    qos: int
+    is_retained: bool = False
+    expiry_seconds: int | None = None
+
+
+DELIVERIES: Mapping[TopicKind, Delivery] = MappingProxyType(
+    {
+        TopicKind.PRESENCE: Delivery(1, is_retained=True),
+        TopicKind.FACTS: Delivery(0, is_retained=True, expiry_seconds=FACTS_EXPIRY_SECONDS),
+        TopicKind.CLUSTER: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
+        TopicKind.FINDINGS: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
+        TopicKind.PART: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
+        TopicKind.WARNINGS: Delivery(0),
+        TopicKind.AUDIT: Delivery(1),
+        TopicKind.ROOM: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
+    }
+)
+
+
+class Postbox:
+    """One run of one sender, in one cluster."""
+
+    def __init__(self, sends: Sends, cluster: str, own_id: str, run: str, clock: Clock) -> None:
+        self._sends = sends
+        self._cluster = cluster
+        self._clean_cluster = clean(cluster)
+        self._sender = clean(own_id)
+        self._run = run
+        self._clock = clock
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def sender(self) -> CleanText:
+        """Whose messages these are."""
+        return self._sender
+
+    @property
+    def run(self) -> str:
+        """Which of the sender's runs this is."""
+        return self._run
+
+    def topic(self, kind: TopicKind, name: str = "") -> Topic:
+        """Return a topic of this cluster."""
+        return Topic(kind, self._cluster, name)
+
+    def made(self, message: Message, kind: TopicKind, name: str = "") -> Outgoing:
+        """Return a message as it goes to the broker; its number is used up."""
+        topic = str(self.topic(kind, name))
+        number = self._numbers.get(topic, 0) + 1
+        envelope = Envelope(
+            self._clean_cluster, self._sender, self._run, number, self._clock.time()
+        )
+        payload = encode_letter(Letter(envelope, message))
+        self._numbers[topic] = number
+        delivery = DELIVERIES[kind]
+        return Outgoing(
+            topic,
+            payload,
+            delivery.qos,
+            delivery.is_retained,
+            delivery.expiry_seconds,
+            replaces=delivery.is_retained,
+        )
+
+    def post(self, message: Message, kind: TopicKind, name: str = "") -> int:
+        """Send a message; return the length of its payload."""
+        outgoing = self.made(message, kind, name)
+        self._sends.send(outgoing)
+        return len(outgoing.payload)
+
+    def cleared(self, kind: TopicKind, name: str = "") -> Outgoing:
+        """Return what makes the broker forget what it keeps on a topic."""
+        topic = str(self.topic(kind, name))
+        return Outgoing(topic, b"", qos=1, is_retained=True)
+
+    def clear(self, kind: TopicKind, name: str = "") -> None:
+        """Make the broker forget what it keeps on a topic."""
+        self._sends.send(self.cleared(kind, name))
