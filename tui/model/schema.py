@@ -49,11 +49,15 @@ def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
     return decoder
 
 
-def _plain(value: object) -> object:
-    """Return what msgspec can encode for what it can't, such as a mapping proxy."""
+def plain(value: object) -> object:
+    """Return what msgspec can encode for what it can't, such as a mapping proxy.
+
+    Raises:
+        NotImplementedError: it is nothing that the schema knows.
+    """
     if isinstance(value, Mapping):
         return dict(value)
     raise NotImplementedError(f"{type(value).__name__} has no place in {SCHEMA}")
 
 
-_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+_ENCODER = msgspec.json.Encoder(enc_hook=plain)
