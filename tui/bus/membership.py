@@ -116,16 +116,17 @@ class Membership:
         self._began_at = clock()
         self._up_since = self._began_at
         self._ticked_at = self._began_at
-        self._echo_at: float | None = None
-        """When anything under our own id was heard on this connection: proof that it carries."""
+        self._has_echo = False
+        """Whether our own presences come back on this connection."""
+        self._heard_at = self._began_at
+        """When any presence was heard live: proof that the link carries."""
         self._can_collect = True
         self._shares = Shares()
         self._is_settled = False
         self._share = Share(own_id, frozenset((own_id,)), False, self._shares)
         self._leads = False
         self._told: tuple[Share, bool] = (self._share, False)
-        self.owes_presence = False
-        """Our presence has to be sent now: the link came up, or our topic says that we are gone."""
+        self._owes_presence = False
 
     # What is known
 
@@ -154,6 +155,11 @@ class Membership:
         return self._is_settled
 
     @property
+    def owes_presence(self) -> bool:
+        """Whether ours has to be sent now: the link came up, or our topic says that we are gone."""
+        return self._owes_presence and self._twin is None
+
+    @property
     def standby_reason(self) -> CleanText:
         """Why this collector reads nothing and must not announce itself; empty where it does."""
         twin = self._twin
@@ -173,11 +179,11 @@ class Membership:
             return
         now = self._clock()
         self._is_up = is_up
-        self._echo_at = None
+        self._has_echo = False
         if is_up:
             self._up_since = now
             self._has_connected = True
-            self.owes_presence = self._twin is None
+            self._owes_presence = True
             self._spare(now, GRACE_INTERVALS)
             if self._is_settled:
                 LOG.info("broker reached: the share of the nodes follows the collectors again")
@@ -187,6 +193,8 @@ class Membership:
         message = letter.message if letter is not None else None
         if message is not None and not isinstance(message, PresenceMessage):
             return
+        if not is_retained:
+            self._note_live(collector)
         run = letter.envelope.run if letter is not None else ""
         if collector == self._own_id:
             self._hear_own(run, message, is_retained=is_retained)
@@ -198,7 +206,7 @@ class Membership:
 
     def announced(self, message: PresenceMessage) -> None:
         """Note what we say of ourselves: others judge by it whether we can collect."""
-        self.owes_presence = False
+        self._owes_presence = False
         self._can_collect = _can_collect(message)
         self._renew()
 
@@ -210,7 +218,7 @@ class Membership:
             self._spare(now, SILENT_INTERVALS)
         self._ticked_at = now
         self._settle(now)
-        if self._is_up and self._is_hearing(now):
+        if self._is_up:
             self._bury(now)
         self._renew()
         told, self._told = self._told, (self._share, self._leads)
@@ -231,13 +239,21 @@ class Membership:
                 f"our share beside {known} other collectors" if known else "the whole cluster",
             )
 
-    def _is_hearing(self, now: float) -> bool:
-        """Whether the link carries: our own presences come back, where they ever did."""
-        echo = self._echo_at
-        return echo is None or now - echo <= SILENT_INTERVALS * self._interval
+    def _note_live(self, collector: str) -> None:
+        now = self._clock()
+        if self._has_echo and now - self._heard_at > SILENT_INTERVALS * self._interval:
+            # The link stood still: what others said waits behind this.
+            self._spare(now, SILENT_INTERVALS)
+        self._heard_at = now
+        self._has_echo = self._has_echo or collector == self._own_id
+
+    def _is_dead(self, peer: _Peer, now: float) -> bool:
+        """Whether it is silent while the link carries: something came after it was due."""
+        due_at = peer.until - (SILENT_INTERVALS - 1.0) * peer.interval
+        return peer.until < now and (not self._has_echo or self._heard_at >= due_at)
 
     def _bury(self, now: float) -> None:
-        for one in [one for one, peer in self._peers.items() if peer.until < now]:
+        for one in [one for one, peer in self._peers.items() if self._is_dead(peer, now)]:
             LOG.info("collector %s fell silent: its nodes are shared among the others", one)
             del self._peers[one]
         if self._twin is not None and self._twin.until < now:
@@ -281,22 +297,18 @@ class Membership:
     def _hear_own(self, run: str, message: PresenceMessage | None, *, is_retained: bool) -> None:
         now = self._clock()
         is_gone = message is None or message.state is Presence.GONE
-        if not is_retained:
-            if not self._is_hearing(now):
-                self._spare(now, SILENT_INTERVALS)
-            self._echo_at = now
         if is_gone:
             twin = self._twin
             if twin is not None and run in ("", twin.run):
                 self._end_standby("is gone")
-            self.owes_presence = self._twin is None
+            self._owes_presence = True
         elif message is not None and run != self._run and not is_retained:
             self._hear_twin(run, message, now)
 
     def _hear_twin(self, run: str, message: PresenceMessage, now: float) -> None:
         if (message.started_at, run) > (self._started_at, self._run):
             # It will hear us and stand by; until then its presence covers ours.
-            self.owes_presence = self._twin is None
+            self._owes_presence = True
             return
         is_news = self._twin is None
         interval = max(self._interval, _believed(message.interval_seconds))
@@ -307,7 +319,7 @@ class Membership:
     def _end_standby(self, why: str) -> None:
         LOG.warning("the other collector with the id %s %s: reading its nodes", self._own_id, why)
         self._twin = None
-        self.owes_presence = True
+        self._owes_presence = True
 
     def _renew(self) -> None:
         others = {one for one, peer in self._peers.items() if peer.can_collect}
