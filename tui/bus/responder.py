@@ -1,0 +1,80 @@
+"""What this machine's operator writes into its audit file, told to all others.
+
+The one thing that a dashboard ever publishes; nothing that came from a topic leads here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from tui.bus.encoding import encode_letter
+from tui.bus.messages import AuditMessage, Envelope, Letter
+from tui.bus.post import LinkKind, Outgoing, Sends
+from tui.bus.topics import Topic, TopicKind
+from tui.model.operations import AuditRecord
+from tui.safety import CleanText
+
+MOST_RECORDS = 1_000
+"""Those that wait for the broker; the audit file has them all."""
+
+RECORDS_IN_ONE = 20
+
+
+class TellsAudit(Sends, Protocol):
+    """The half of a link that sends, and notices where that does not work."""
+
+    def expect_echo(self, topic: str) -> None:
+        """Warn when what is sent to this topic doesn't come back."""
+        ...
+
+
+class Responder:
+    """Publishes audit records of one cluster after the other."""
+
+    def __init__(
+        self, sends: TellsAudit, sender: CleanText, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._sends = sends
+        self._sender = sender
+        self._wall = wall
+        self._run = secrets.token_hex(4)
+        self._seq: dict[str, int] = {}
+        self._waiting: deque[tuple[CleanText, AuditRecord]] = deque()
+        self._expected: set[str] = set()
+        self.dropped = 0
+        """Records that were never sent, because too many waited."""
+
+    def record(self, cluster: CleanText, record: AuditRecord) -> None:
+        """Tell all others what was done to a cluster, now or once the broker is back."""
+        if len(self._waiting) >= MOST_RECORDS:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append((cluster, record))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, where there is a connection."""
+        if self._sends.state.kind is not LinkKind.UP:
+            return
+        while self._waiting:
+            cluster, _ = self._waiting[0]
+            records: list[AuditRecord] = []
+            while (
+                self._waiting and self._waiting[0][0] == cluster and len(records) < RECORDS_IN_ONE
+            ):
+                records.append(self._waiting.popleft()[1])
+            self._send(cluster, tuple(records))
+
+    def _send(self, cluster: CleanText, records: tuple[AuditRecord, ...]) -> None:
+        topic = str(Topic(TopicKind.AUDIT, cluster))
+        if topic not in self._expected:
+            self._expected.add(topic)
+            self._sends.expect_echo(topic)
+        seq = self._seq[topic] = self._seq.get(topic, 0) + 1
+        envelope = Envelope(cluster, self._sender, self._run, seq, self._wall())
+        payload = encode_letter(Letter(envelope, AuditMessage(records)))
+        self._sends.send(Outgoing(topic, payload, qos=1))

@@ -1,0 +1,261 @@
+"""A dashboard over a broker that may act: where a kubeconfig's context is the very same cluster.
+
+What the broker tells is never trusted with that: a node's UID is compared at the API server, and
+what an operation stands on (context, namespace) is what the session itself found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+from tui.errors import ClusterError, KubeconfigError, NotFoundError
+from tui.model.cluster import ClusterFacts
+from tui.model.names import NodeName, NodeUid
+from tui.model.snapshot import (
+    ClusterSeen,
+    Fact,
+    HealthChanged,
+    NodeGone,
+    NodeSeen,
+    SourceReset,
+    SourceState,
+)
+from tui.safety import CleanText
+
+if TYPE_CHECKING:
+    from tui.bus.responder import Responder
+    from tui.bus.source import BrokerSource
+    from tui.cluster.session import Session
+
+LOG = logging.getLogger("tui.responding")
+
+NODES_ASKED = 3
+"""Nodes that are looked for before a context counts as another cluster's: some just left."""
+
+NODES_KEPT = 32
+RETRY_SECONDS = 5.0
+MOST_RETRY_SECONDS = 60.0
+FLUSH_SECONDS = 0.2
+
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+"""RFC 1123 subdomain, as the API server demands of a Node's name."""
+
+_READ = (SourceState.LIVE, SourceState.DEGRADED)
+
+
+class OpensSession(Protocol):
+    """The kubeconfig that was chosen."""
+
+    @property
+    def context(self) -> str:
+        """The context's name, for sentences."""
+        ...
+
+    async def open(self) -> Session:
+        """Open a session; no request is sent yet."""
+        ...
+
+    async def namespace(self, session: Session) -> CleanText:
+        """Return the namespace where Cilium runs."""
+        ...
+
+
+async def _nothing() -> None:
+    return None
+
+
+class RespondingSource:
+    """A broker's facts, and a session to the cluster that they are about.
+
+    Args:
+        broker: only receives.
+        responder: publishes what this session writes into its audit file.
+        opens: how to get a session; None where there is no kubeconfig.
+        no_acting: why there is none.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSource,
+        responder: Responder,
+        opens: OpensSession | None,
+        no_acting: str = "no kubeconfig here",
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._broker = broker
+        self._responder = responder
+        self._opens = opens
+        self._sleep = sleep
+        self._nodes: dict[NodeUid, NodeName] = {}
+        self._cluster: ClusterFacts | None = None
+        self._seeking: asyncio.Task[None] | None = None
+        self._session: Session | None = None
+        self._is_offered = False
+        self._namespace = CleanText("")
+        self.on_session: Callable[[Session], None] | None = None
+        self.is_busy: Callable[[], bool] = lambda: False
+        self.leave: Callable[[], Awaitable[None]] = _nothing
+        if opens is None:
+            broker.explain_acting(no_acting)
+        else:
+            broker.explain_acting(f"context {opens.context} was not compared yet")
+
+    @property
+    def name(self) -> str:
+        """What to call it on screen."""
+        return self._broker.name
+
+    def focus(self, chosen: NodeUid | None, marked: frozenset[NodeUid]) -> None:
+        """Do nothing: collectors are not asked for anything."""
+
+    def request_count(self, node: NodeUid, map_name: str) -> None:
+        """Do nothing: collectors are not asked for anything."""
+
+    def revisit(self, uids: Collection[NodeUid]) -> None:
+        """Do nothing: the collectors read every node again on their own."""
+
+    def choose_cluster(self, name: str) -> None:
+        """Show another cluster, unless an operation runs on this one."""
+        if self.is_busy():
+            shown = self._broker.chosen
+            self._broker.refuse_choice(
+                name, f"an operation runs on {shown}: it can't be left before that is over"
+            )
+        else:
+            self._broker.choose_cluster(name)
+
+    async def facts(self) -> AsyncIterator[Fact]:
+        """Yield facts until cancelled."""
+        flushing = asyncio.create_task(self._flush(), name="publish audit records")
+        facts = self._broker.facts()
+        try:
+            async with aclosing(facts) as following:  # type: ignore[type-var]  # sources are async generators
+                async for fact in following:
+                    if isinstance(fact, SourceReset):
+                        await self._leave_cluster()
+                    yield self._noted(fact)
+                    if self._session is not None and not self._is_offered:
+                        if self._cluster is not None:
+                            yield ClusterSeen(self._own(self._cluster))
+                        self._offer(self._session)
+        finally:
+            flushing.cancel()
+            await self._leave_cluster()
+            await asyncio.gather(flushing, return_exceptions=True)
+
+    async def _flush(self) -> None:
+        while True:
+            self._responder.flush()
+            await self._sleep(FLUSH_SECONDS)
+
+    def _noted(self, fact: Fact) -> Fact:
+        match fact:
+            case NodeSeen() if len(self._nodes) < NODES_KEPT and _is_name(fact.node.name):
+                self._nodes.setdefault(fact.node.uid, fact.node.name)
+            case NodeGone():
+                self._nodes.pop(fact.node_uid, None)
+            case ClusterSeen():
+                self._cluster = fact.cluster
+                return ClusterSeen(self._own(fact.cluster))
+            case HealthChanged() if fact.health.state in _READ and self._nodes:
+                self._begin()
+        return fact
+
+    def _own(self, cluster: ClusterFacts) -> ClusterFacts:
+        """Return the cluster's facts with what must be typed and where is written as we know it."""
+        session = self._session
+        if session is None:
+            return cluster
+        return replace(
+            cluster,
+            context=session.context,
+            server=session.server,
+            user=session.user,
+            cilium_namespace=self._namespace,
+        )
+
+    def _begin(self) -> None:
+        if self._opens is not None and self._seeking is None:
+            self._seeking = asyncio.create_task(self._seek(self._opens), name="compare clusters")
+
+    def _offer(self, session: Session) -> None:
+        self._is_offered = True
+        if self.on_session is not None:
+            self.on_session(session)
+
+    async def _leave_cluster(self) -> None:
+        """Let nothing act on this cluster any more, and forget it."""
+        seeking, self._seeking = self._seeking, None
+        if seeking is not None:
+            seeking.cancel()
+            await asyncio.gather(seeking, return_exceptions=True)
+        await self.leave()
+        self._responder.flush()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        self._nodes.clear()
+        self._cluster, self._is_offered = None, False
+        if self._opens is not None:
+            self._broker.explain_acting(f"context {self._opens.context} was not compared yet")
+
+    async def _seek(self, opens: OpensSession) -> None:
+        """Compare the context's cluster with the one that is shown, until it is known."""
+        wait = RETRY_SECONDS
+        while True:
+            try:
+                is_same = await self._compared(opens)
+            except KubeconfigError as error:
+                self._broker.explain_acting(error.message)
+                return
+            except ClusterError as error:
+                LOG.warning("context %s can't be compared: %s", opens.context, error.message)
+                self._broker.explain_acting(f"context {opens.context}: {error.message}")
+            else:
+                if is_same is not None:
+                    return
+                self._broker.explain_acting(
+                    f"context {opens.context} knows none of the nodes that the broker tells of"
+                )
+            await self._sleep(wait)
+            wait = min(2.0 * wait, MOST_RETRY_SECONDS)
+
+    async def _compared(self, opens: OpensSession) -> bool | None:
+        """Keep a session where it is the same cluster; None where no node tells."""
+        session = await opens.open()
+        is_kept = False
+        try:
+            is_same = await self._has_same_node(session)
+            if is_same:
+                self._namespace = await opens.namespace(session)
+                self._session, is_kept = session, True
+                self._broker.explain_acting("")
+            elif is_same is not None:
+                self._broker.explain_acting(f"context {opens.context} is another cluster")
+            return is_same
+        finally:
+            if not is_kept:
+                await session.close()
+
+    async def _has_same_node(self, session: Session) -> bool | None:
+        from tui.cluster.kinds import Node
+
+        for uid, name in list(self._nodes.items())[:NODES_ASKED]:
+            try:
+                node = await session.get_json(f"/api/v1/nodes/{quote(name, safe='')}", Node)
+            except NotFoundError:
+                continue
+            return node.metadata.uid == uid
+        return None
+
+
+def _is_name(name: str) -> bool:
+    return _NODE_NAME.fullmatch(name) is not None
