@@ -13,6 +13,7 @@ CiltopError
 │   ├── IdentityError        the target is gone, or no longer the object that was planned on
 │   │   └── WriteConflictError  409: it changed between preview and write
 │   └── UnknownOutcomeError  sent, but nobody said what came of it: read back, never repeat
+├── BrokerError              the broker refused a collector (exit 3)
 └── ClusterError             anything on the way to the cluster (exit 3)
     ├── KubeconfigError      no kubeconfig, or one that can't be read
     │   └── UnknownContextError
@@ -114,6 +115,12 @@ class WriteConflictError(IdentityError):
 
 class UnknownOutcomeError(OperationError):
     """The change was sent and may have been made: read the object back, never just repeat it."""
+
+
+class BrokerError(CiltopError):
+    """The broker refused a collector: credentials, certificate or rights."""
+
+    exit_code = 3
 
 
 class ClusterError(CiltopError):

@@ -38,6 +38,9 @@ CLUSTER_SHARE = 0.02
 
 ROOM_SECONDS = 2.0
 
+PRESENCE_SHARE = 0.95
+"""Of the interval that it promises, after which a collector is heard again."""
+
 LEAD_SECONDS = 2.0
 """A new leader first hears what the broker kept of the parts and of the room."""
 
@@ -112,7 +115,6 @@ class Publisher:
         self._note_lead()
         if not is_up:
             return
-        self._tell_presence()
         if not self._membership.is_settled or self._membership.standby_reason:
             self._tee.take()
             return
@@ -145,6 +147,29 @@ class Publisher:
         self.findings.tell_whole(self._membership.present, sweep)
         self._tell_cluster(snapshot.cluster)
         self._tell_room()
+
+    def tell_presence(self) -> None:
+        """Say that this collector is there, where it is time for it; several times an interval."""
+        if self._sends.state.kind is not LinkKind.UP or self._membership.standby_reason:
+            return
+        now = self._clock.monotonic()
+        snapshot = self._look()
+        is_due = (
+            self._presence_at is None
+            or self._membership.owes_presence
+            or now - self._presence_at >= PRESENCE_SHARE * self._identity.interval_seconds
+            or snapshot.health.state is not self._told_source
+        )
+        if not is_due:
+            return
+        counts = self._sends.counts
+        message = presence_of(
+            self._identity, snapshot, self.nodes.node_count, counts, self.dropped, self.rejected
+        )
+        self.postbox.post(message, TopicKind.PRESENCE, self._identity.id)
+        self._membership.announced(message)
+        self._presence_at = now
+        self._told_source = snapshot.health.state
 
     def heard(self, incoming: Incoming) -> None:
         """Take in a message of the topics that it reads; what is wrong with it is counted."""
@@ -195,28 +220,6 @@ class Publisher:
             self.findings.send_again()
             self._cluster_facts = None
             self._room_version = 0
-
-    def _tell_presence(self) -> None:
-        if self._membership.standby_reason:
-            return
-        now = self._clock.monotonic()
-        snapshot = self._look()
-        is_due = (
-            self._presence_at is None
-            or self._membership.owes_presence
-            or now - self._presence_at >= self._identity.interval_seconds - 0.5
-            or snapshot.health.state is not self._told_source
-        )
-        if not is_due:
-            return
-        counts = self._sends.counts
-        message = presence_of(
-            self._identity, snapshot, self.nodes.node_count, counts, self.dropped, self.rejected
-        )
-        self.postbox.post(message, TopicKind.PRESENCE, self._identity.id)
-        self._membership.announced(message)
-        self._presence_at = now
-        self._told_source = snapshot.health.state
 
     def _tell_cluster(self, facts: ClusterFacts) -> None:
         now = self._clock.monotonic()

@@ -1,0 +1,1 @@
+"""The collector without screens: it wires the live source to the broker."""

@@ -1,0 +1,187 @@
+"""The half of a collector that publishes: the link to the broker and all who use it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from tui.bus.address import BrokerAddress
+from tui.bus.link import Link, fresh_client_id
+from tui.bus.membership import Membership
+from tui.bus.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
+from tui.bus.postbox import Clock, Postbox
+from tui.bus.presence import Identity, farewell_of
+from tui.bus.publisher import Publisher
+from tui.bus.topics import Topic, TopicKind, filter_of
+from tui.collector.notices import Notices
+from tui.collector.reader import ClusterReader
+from tui.errors import BrokerError
+from tui.report.prometheus import CollectorStatus
+
+TICK_SECONDS = 1.0
+SLICE_SECONDS = 0.005
+"""Nothing else runs on the publishing loop for so long."""
+
+MOST_WAITING = 500
+"""Messages that may wait at the link before no more are made: then the broker sets the pace."""
+
+BACKLOG_SECONDS = 0.02
+
+BEATS_PER_INTERVAL = 10
+MOST_BEAT_SECONDS = 0.5
+
+
+class _Nowhere:
+    """Sends nothing: the will is made before there is a link."""
+
+    state = LinkState()
+    counts = LinkCounts()
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Forget it."""
+
+
+class CollectorBus:
+    """The link and all who use it."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        cluster: str,
+        identity: Identity,
+        reader: ClusterReader,
+        clock: Clock,
+        notices: Notices,
+    ) -> None:
+        self._address = address
+        self._identity = identity
+        self._reader = reader
+        self._notices = notices
+        self._parts = filter_of(TopicKind.PART, cluster)
+        self._has_connected = False
+        self._refused = asyncio.Event()
+        self.membership = Membership(
+            identity.id,
+            clock.monotonic,
+            identity.interval_seconds,
+            run=identity.run,
+            started_at=identity.started_at,
+        )
+        self.link = self._new_link(cluster, clock)
+        self.publisher = Publisher(
+            self.link,
+            cluster,
+            identity,
+            self.membership,
+            lambda: reader.snapshot,
+            reader.tee,
+            clock,
+        )
+        for kind in (TopicKind.PRESENCE, TopicKind.AUDIT, TopicKind.ROOM):
+            self.link.subscribe(filter_of(kind, cluster), 1)
+        self.link.expect_echo(str(Topic(TopicKind.PRESENCE, cluster, identity.id)))
+
+    def _new_link(self, cluster: str, clock: Clock) -> Link:
+        identity = self._identity
+        will = Postbox(_Nowhere(), cluster, identity.id, identity.run, clock)
+        return Link(
+            self._address,
+            client_id=fresh_client_id(identity.id),
+            will=will.made(farewell_of(identity), TopicKind.PRESENCE, identity.id),
+            will_delay_seconds=identity.interval_seconds,
+            on_message=self._hear,
+            on_state=self._note_state,
+        )
+
+    async def run(self) -> None:
+        """Publish until cancelled, then take leave.
+
+        Raises:
+            BrokerError: the broker refused the first connection.
+        """
+        linking = asyncio.create_task(self.link.run(), name="broker")
+        tasks = (
+            linking,
+            asyncio.create_task(self._beat(), name="beat"),
+            asyncio.create_task(self._tick(), name="tick"),
+            asyncio.create_task(self._refused.wait(), name="refused"),
+        )
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks[1:]:
+                task.cancel()
+            await asyncio.gather(*tasks[1:], return_exceptions=True)
+            await self.link.close(self.publisher.farewell() if self._has_connected else ())
+            linking.cancel()
+            await asyncio.gather(linking, return_exceptions=True)
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+        state = self.link.state
+        raise BrokerError(f"broker {state.broker or self._address} refused: {state.reason}")
+
+    async def _beat(self) -> None:
+        """Keep the share and the presence, whatever else there is to do."""
+        beat = min(MOST_BEAT_SECONDS, self._identity.interval_seconds / BEATS_PER_INTERVAL)
+        share, leads = None, False
+        while True:
+            self.membership.tick()
+            if self.membership.share is not share:
+                share = self.membership.share
+                self._reader.share(share)
+            if self.membership.is_leader is not leads:
+                leads = self.membership.is_leader
+                if leads:
+                    self.link.subscribe(self._parts, 1)
+                else:
+                    self.link.unsubscribe(self._parts)
+            self.publisher.tell_presence()
+            self._notices.say("standby", str(self.membership.standby_reason))
+            await asyncio.sleep(beat)
+
+    async def _tick(self) -> None:
+        """Publish each second, and leave the loop to others every few milliseconds."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began_at = loop.time()
+            self.publisher.cluster_uid = self._reader.cluster_uid
+            self.publisher.tick()
+            is_left = True
+            while is_left:
+                is_left = self.publisher.work(SLICE_SECONDS)
+                await asyncio.sleep(BACKLOG_SECONDS if self.link.waiting > MOST_WAITING else 0)
+            self.publisher.tell_the_rest()
+            await asyncio.sleep(max(0.05, TICK_SECONDS - (loop.time() - began_at)))
+
+    def _hear(self, incoming: Incoming) -> None:
+        self.publisher.heard(incoming)
+
+    def _note_state(self, state: LinkState) -> None:
+        self.membership.link_changed(state.kind is LinkKind.UP)
+        words = [f"broker {state.broker or self._address}: {state.kind.value}"]
+        words += [str(word) for word in (state.protocol, state.reason) if word]
+        if state.kind is not LinkKind.CONNECTING:
+            self._notices.say("link", ", ".join(words))
+        self._has_connected = self._has_connected or state.kind is LinkKind.UP
+        if state.kind is LinkKind.REFUSED and not self._has_connected:
+            self._refused.set()
+
+    def status(self, common: CollectorStatus) -> CollectorStatus:
+        """Return a status with what is known of the bus; may be called from any thread."""
+        counts, publisher = self.link.counts, self.publisher
+        return replace(
+            common,
+            nodes=publisher.nodes.node_count,
+            is_leading=publisher.is_leading,
+            link=self.link.state.kind.value,
+            sent=counts.sent,
+            sent_bytes=counts.sent_bytes,
+            received=counts.received,
+            rejected=publisher.rejected,
+            reconnects=counts.reconnects,
+            dropped=publisher.dropped,
+            facts_messages=publisher.nodes.messages,
+            facts_bytes=publisher.nodes.payload_bytes,
+            publishing_seconds=publisher.nodes.spent_seconds,
+        )
