@@ -127,15 +127,34 @@ def rbac_manifest(role: Role, namespace: str) -> str:
     """
     if not _NAMESPACE.fullmatch(namespace):
         raise ConfigError(f"{namespace!r} is no name of a namespace; use -n NAMESPACE")
-    needed = capabilities_of(role)
     name = f"ciltop-{role.value}"
-    documents = [
-        _role("ClusterRole", name, "", (item for item in needed if not item.is_namespaced)),
-        _binding("ClusterRole", name, ""),
-        _role("Role", name, namespace, (item for item in needed if item.is_namespaced)),
-        _binding("Role", name, namespace),
-    ]
+    subject = (
+        "apiGroup: rbac.authorization.k8s.io",
+        "kind: Group",
+        f"name: {name}",
+    )
+    documents = role_documents(role, name, namespace, subject)
     return _HEAD.format(role=role.value, namespace=namespace) + "---\n".join(documents)
+
+
+def role_documents(
+    role: Role, name: str, namespace: str, subject: tuple[str, ...]
+) -> tuple[str, str, str, str]:
+    """Return the YAML of a role's ClusterRole, Role and bindings, which all have one name.
+
+    Args:
+        role: whose rights they give.
+        name: of the four objects.
+        namespace: Cilium's.
+        subject: who has them, as lines of a binding's subject.
+    """
+    needed = capabilities_of(role)
+    return (
+        _role("ClusterRole", name, "", (item for item in needed if not item.is_namespaced)),
+        _binding("ClusterRole", name, "", subject),
+        _role("Role", name, namespace, (item for item in needed if item.is_namespaced)),
+        _binding("Role", name, namespace, subject),
+    )
 
 
 _HEAD = """\
@@ -162,7 +181,7 @@ def _role(kind: str, name: str, namespace: str, needed: Iterable[Capability]) ->
     return "\n".join(lines) + "\n"
 
 
-def _binding(kind: str, name: str, namespace: str) -> str:
+def _binding(kind: str, name: str, namespace: str, subject: tuple[str, ...]) -> str:
     lines = [
         *_head(f"{kind}Binding", name, namespace),
         "roleRef:",
@@ -170,9 +189,7 @@ def _binding(kind: str, name: str, namespace: str) -> str:
         f"  kind: {kind}",
         f"  name: {name}",
         "subjects:",
-        "  - apiGroup: rbac.authorization.k8s.io",
-        "    kind: Group",
-        f"    name: {name}",
+        *(f"{'    ' if number else '  - '}{line}" for number, line in enumerate(subject)),
     ]
     return "\n".join(lines) + "\n"
 
