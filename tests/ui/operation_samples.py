@@ -326,7 +326,7 @@ def record(seconds_ago: float, event: AuditEvent, text: str, **rest: object) -> 
         event,
         clean(CONTEXT),
         clean("oidc:anna"),
-        clean("bastion-2 (anna)"),
+        clean("anna@bastion-2"),
         text=clean(text),
     )
     return replace(made, **rest)  # type: ignore[arg-type]  # names of fields

@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from tests.ui import app_samples as samples
 from tests.ui import finding_samples as found
+from tests.ui import operation_samples as ops
 from tests.ui.app_pilot import HandApp, chosen, settled
 from tests.ui.app_samples import NOW, uid
 from tests.ui.test_app_findings import is_on
@@ -158,3 +159,16 @@ async def test_time_line_follows_new_snapshots(monkeypatch: pytest.MonkeyPatch) 
         assert "▏ 1 ▏" in await pressed(pilot, "T")
         app.show(replace(found.judged(), version=2))
         assert "▏ 4 ▏" in await settled(pilot)
+
+
+async def test_enter_on_an_action_opens_its_operation_in_the_audit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    action = TimelineEntry(NOW, ChangeKind.ACTION, clean("7f3a restart: done"), operation_id="7f3a")
+    monkeypatch.setattr("tui.screens.dashboard.timeline", lambda snapshot, node: (action,))
+    app = HandApp(ops.shown(audit=ops.audit()))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        text = await pressed(pilot, "T", "enter")
+    assert "Audit ▏ 7 of 9 ▏ /operation:7f3a" in text
+    assert "anna@bastion-2" in text

@@ -26,6 +26,8 @@ class ChangeKind(StrEnum):
     """The first burst of an error."""
     FINDING = "finding"
     """A finding appeared, changed or is gone."""
+    ACTION = "action"
+    """A responder armed a session, or did something to the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class TimelineEntry:
     kind: ChangeKind
     text: CleanText
     who: CleanText = _EMPTY
-    """The field manager, where it is known."""
+    """The field manager, collector or responder, where it is known."""
     node_uid: NodeUid | None = None
     """None for the whole cluster."""
     node_name: NodeName = NodeName("")
@@ -48,3 +50,5 @@ class TimelineEntry:
     """The last one of the fold."""
     is_decisive: bool = False
     """Whether it explains something that is ACTIVE."""
+    operation_id: str = ""
+    """Of an action: the operation that it belongs to; empty where it is of none."""

@@ -24,7 +24,7 @@ from tui.screens.findings_screen import FindingsScreen
 from tui.screens.gap_lines import gaps_detail
 from tui.screens.help_lines import help_detail
 from tui.screens.home import HomeScreen
-from tui.screens.links import FINDING, Link
+from tui.screens.links import AUDIT, FINDING, Link
 from tui.screens.live_screen import Desk, LiveScreen
 from tui.screens.mutes import Mutes
 from tui.screens.news import FindingNews
@@ -234,9 +234,8 @@ class Dashboard:
 
     def follow(self, link: Link) -> str:
         """Go where a line leads; return why that can't be, or the empty text."""
-        if link.kind == FINDING:
-            self.open_findings(link.key)
-            return ""
+        if link.kind in (FINDING, AUDIT):
+            return self._follow_to_list(link)
         service = service_of(link)
         if service:
             return self.open_service(service)
@@ -251,6 +250,12 @@ class Dashboard:
             return "this node is gone"
         self.go_home()
         return self.home.show_proof(link)
+
+    def _follow_to_list(self, link: Link) -> str:
+        if link.kind == AUDIT:
+            return self.acting.open_audit(f"operation:{link.key}" if link.key else "")
+        self.open_findings(link.key)
+        return ""
 
     def _mute(self, reason: str) -> str:
         screen = self._app.screen

@@ -12,6 +12,8 @@ NODE = "node"
 """A node with its Findings panel; not a proof but where one goes on."""
 FINDING = "finding"
 """A finding of the Findings screen; the key is `Finding.key`."""
+AUDIT = "audit"
+"""The Audit screen; the key is an operation's id, empty for all records."""
 
 Follow = Callable[["Link"], str]
 """Goes where a link leads; returns why it can't, or the empty text."""
@@ -22,7 +24,7 @@ class Link:
     """Where enter leads."""
 
     kind: str
-    """A `ProofKind`, `NODE` or `FINDING`."""
+    """A `ProofKind`, `NODE`, `FINDING` or `AUDIT`."""
     node_uid: NodeUid | None = None
     key: str = ""
     """The row there."""

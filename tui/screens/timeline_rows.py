@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tui.model.findings import ProofKind
 from tui.model.timeline import ChangeKind, TimelineEntry
 from tui.screens import wording
-from tui.screens.links import FINDING, NODE, Link
+from tui.screens.links import AUDIT, FINDING, NODE, Link
 from widgets.grid_rows import GridColumn, GridRow
 from widgets.symbols import symbols
 from widgets.tones import CellText, Span, Tone
@@ -18,7 +18,7 @@ TIMELINE_COLUMNS = (
     GridColumn("age", "AGE", 6, 8, align="right", priority=3),
     GridColumn("kind", "KIND", 7, 8, priority=1),
     GridColumn("node", "NODE", 7, 24),
-    GridColumn("text", "CHANGE", 36, 200, is_flexible=True),
+    GridColumn("text", "CHANGE", 36, 42, is_flexible=True),
     GridColumn("who", "WHO", 8, 28, priority=2),
     GridColumn("source", "SEEN IN", 20, 40, priority=4),
 )
@@ -30,6 +30,7 @@ _TONES = {
     ChangeKind.NODE: Tone.WARNING,
     ChangeKind.LOG: Tone.WARNING,
     ChangeKind.FINDING: Tone.ERROR,
+    ChangeKind.ACTION: Tone.STRONG,
 }
 
 
@@ -67,7 +68,12 @@ def _row(key: str, entry: TimelineEntry, now: float, today: str) -> GridRow:
         key,
         cells,
         {"time": -entry.at, "age": -entry.at},
-        {"kind": entry.kind.value, "node": entry.node_name, "who": entry.who},
+        {
+            "kind": entry.kind.value,
+            "node": entry.node_name,
+            "who": entry.who,
+            "operation": entry.operation_id,
+        },
         is_fault=entry.is_decisive or entry.kind in (ChangeKind.LOG, ChangeKind.FINDING),
     )
 
@@ -86,6 +92,8 @@ def entry_link(entry: TimelineEntry) -> Link:
     """Return where a change is proved."""
     if entry.kind is ChangeKind.FINDING:
         return Link(FINDING)
+    if entry.kind is ChangeKind.ACTION:
+        return Link(AUDIT, entry.node_uid, entry.operation_id)
     if entry.kind in (ChangeKind.CONFIG, ChangeKind.ROLLOUT):
         return Link(ProofKind.CONFIG.value, entry.node_uid)
     if entry.kind is ChangeKind.LOG:

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from tui.checks.timeline.actions import action_entries
 from tui.checks.timeline.causes import decisive, started_text
 from tui.checks.timeline.changes import Change, cluster_changes, folded, node_changes
 from tui.model.findings import Finding, FindingChange
@@ -45,7 +46,11 @@ class Timeline:
 
     def entries(self, snapshot: Snapshot, node: NodeUid | None = None) -> tuple[TimelineEntry, ...]:
         """Return what changed, newest first and bounded, see `timeline`."""
-        found = [*cluster_changes(snapshot.cluster), *_findings(snapshot, node)]
+        found = [
+            *cluster_changes(snapshot.cluster),
+            *_findings(snapshot, node),
+            *action_entries(snapshot, node),
+        ]
         if node is None:
             found += folded(self._changes(snapshot), ENTRIES_SHOWN)
         elif node in snapshot.nodes:
@@ -79,7 +84,11 @@ def _finding_entry(change: FindingChange) -> TimelineEntry:
     where += f" and {more} more nodes" if where and more > 0 else ""
     text = f"{change.id}: {step}: {change.title}" + (f" ({where})" if where else "")
     return TimelineEntry(
-        change.at, ChangeKind.FINDING, clean(text, 400), source=CleanText("ciltop's checks")
+        change.at,
+        ChangeKind.FINDING,
+        clean(text, 400),
+        who=change.by,
+        source=CleanText("ciltop's checks"),
     )
 
 

@@ -18,13 +18,14 @@ from widgets.tones import CellText, Span, Tone
 
 AUDIT_COLUMNS = (
     GridColumn("time", "TIME", 8, 11),
-    GridColumn("age", "AGE", 6, 8, align="right", priority=5),
+    GridColumn("age", "AGE", 6, 8, align="right", priority=6),
     GridColumn("event", "EVENT", 8, 12),
-    GridColumn("operation", "OP", 8, 8, priority=3),
+    GridColumn("operation", "OP", 4, 8, priority=4),
     GridColumn("node", "NODE", 7, 24, priority=1),
-    GridColumn("text", "WHAT", 24, 200, is_flexible=True),
-    GridColumn("result", "RESULT", 8, 40, priority=2),
-    GridColumn("who", "WHO", 8, 28, priority=4),
+    GridColumn("text", "WHAT", 24, 40, is_flexible=True),
+    GridColumn("result", "RESULT", 8, 24, priority=3),
+    GridColumn("from", "FROM", 8, 28, priority=2),
+    GridColumn("who", "WHO", 8, 28, priority=5),
 )
 """The audit's columns."""
 _TONES = {
@@ -95,6 +96,7 @@ def _row(key: str, record: AuditRecord, now: float, today: str) -> GridRow:
         wording.cut(record.node_name, 60),
         Span(wording.cut(what), Tone.ERROR if is_failed else Tone.NORMAL),
         Span(wording.cut(record.result), Tone.ERROR if is_failed else Tone.MUTED),
+        Span(wording.cut(record.host, 60), Tone.MUTED),
         Span(wording.cut(record.user, 60), Tone.MUTED),
     )
     return GridRow(
@@ -106,6 +108,8 @@ def _row(key: str, record: AuditRecord, now: float, today: str) -> GridRow:
             "operation": record.operation_id,
             "node": record.node_name,
             "who": record.user,
+            "from": record.host,
+            "context": record.context,
             "kind": record.kind,
         },
         is_fault=is_failed,
@@ -122,6 +126,7 @@ def _upkeep_row(key: str, upkeep: Upkeep, now: float, today: str) -> GridRow:
         "",
         Span(upkeep.words, Tone.MUTED),
         Span(upkeep.result, Tone.WARNING if upkeep.failures else Tone.MUTED),
+        Span(wording.cut(first.host, 60), Tone.MUTED),
         Span(wording.cut(first.user, 60), Tone.MUTED),
     )
     return GridRow(
@@ -133,6 +138,8 @@ def _upkeep_row(key: str, upkeep: Upkeep, now: float, today: str) -> GridRow:
             "operation": first.operation_id,
             "node": "",
             "who": first.user,
+            "from": first.host,
+            "context": first.context,
             "kind": first.kind,
         },
     )

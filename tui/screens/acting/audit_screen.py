@@ -47,7 +47,7 @@ class AuditPanel(GridPanel):
     number = ""
     title = "Audit"
     columns: ClassVar[tuple[GridColumn, ...]] = AUDIT_COLUMNS
-    extra_fields = ("kind",)
+    extra_fields = ("kind", "context")
 
     def __init__(self) -> None:
         super().__init__()
