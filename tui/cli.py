@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tui import __version__
+from tui.collect_flags import add_collect
 from tui.config import SETTINGS, Config, Setting, Value, default_path, describe, load_config
 from tui.errors import CiltopError, ConfigError
 from tui.operation_flags import OPERATIONS, add_operations, add_rbac
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     config = commands.add_parser("config", help="print every setting with its value and origin")
     _add_settings(config)
     _add_check(commands)
+    add_collect(commands, _add_settings)
     explain = commands.add_parser("explain", help="what a check is, how it is proved, its remedy")
     explain.add_argument("id", nargs="?", metavar="ID", help="without it, the list of all checks")
     add_operations(commands, _add_cluster_settings)
@@ -210,6 +212,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from tui.launch import run_demo
 
         return run_demo(config, arguments)
+    if config.text("mqtt") is not None:
+        from tui.launch import run_broker
+
+        return run_broker(config)
     from tui.launch import run_live
 
     return run_live(config)
@@ -240,6 +246,12 @@ def _check(config: Config, arguments: argparse.Namespace) -> int:
     return run_check(config, arguments)
 
 
+def _collect(config: Config, arguments: argparse.Namespace) -> int:
+    from tui.headless_collect import run_collect
+
+    return run_collect(config, arguments)
+
+
 def _operate(config: Config, arguments: argparse.Namespace) -> int:
     from tui.headless_operations import run_operation
 
@@ -252,7 +264,12 @@ def _print_rbac(config: Config, arguments: argparse.Namespace) -> int:
     return print_rbac(config, arguments)
 
 
-_HEADLESS = {"check": _check, "rbac": _print_rbac, **dict.fromkeys(OPERATIONS, _operate)}
+_HEADLESS = {
+    "check": _check,
+    "collect": _collect,
+    "rbac": _print_rbac,
+    **dict.fromkeys(OPERATIONS, _operate),
+}
 _WITHOUT_SETTINGS = {"completion": _complete, "simulate": _simulate, "explain": _explain}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tui.collect.acting import Acting, Ground, OpenActing
     from tui.collect.live import Connect
     from tui.collect.thread import CollectorThread
+    from tui.model.operations import AuditRecord
     from tui.model.snapshot import Source
     from tui.operations.timing import Timing
     from tui.safety import CleanText
@@ -32,7 +33,7 @@ def run_live(config: Config) -> int:
     Raises:
         KubeconfigError: there is none, it can't be read, or has no such context.
     """
-    return _run_dashboard(config.for_context(chosen_context(config)), config.text("kubeconfig"))
+    return _run_live(config.for_context(chosen_context(config)), config.text("kubeconfig"))
 
 
 def chosen_context(config: Config) -> str | None:
@@ -68,24 +69,53 @@ def run_demo(config: Config, arguments: argparse.Namespace) -> int:
             await asyncio.to_thread(simulator.wait_ready)
             return await connect(settings)
 
-        return _run_dashboard(config, str(simulator.kubeconfig), connect_when_ready)
+        return _run_live(config, str(simulator.kubeconfig), connect_when_ready)
 
 
-def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | None = None) -> int:
+def run_broker(config: Config) -> int:
+    """Show what collectors tell a broker; act where the kubeconfig is of the same cluster.
+
+    Raises:
+        ConfigError: the broker's settings don't go together.
+        KubeconfigError: the kubeconfig that was named can't be used.
+        BrokerError: the broker was never reached, or refused.
+    """
+    from tui.launch_broker import broker_exit_code, broker_parts
+
+    parts = broker_parts(config)
+    return run_dashboard(
+        parts.config, lambda: feed_of(parts.open_source, parts.open_acting), broker_exit_code
+    )
+
+
+def _run_live(config: Config, kubeconfig: str | None, connect: Connect | None = None) -> int:
     """Run the screens over a live source until they are left; return the exit code."""
+
+    def open_feed() -> tuple[Mailbox, CollectorThread]:
+        open_acting = operator_opener(config)
+        return feed_of(lambda: live_source(config, kubeconfig, connect), open_acting)
+
+    return run_dashboard(config, open_feed, _exit_code)
+
+
+def run_dashboard(
+    config: Config,
+    open_feed: Callable[[], tuple[Mailbox, CollectorThread]],
+    exit_code: Callable[[CollectorThread, Mailbox], int],
+) -> int:
+    """Run the screens until they are left; return the exit code."""
     from tui.app import CiltopApp
     from tui.screens.settings import AppSettings
 
     opened: list[tuple[Mailbox, CollectorThread]] = []
 
-    def open_feed() -> tuple[Mailbox, CollectorThread]:
-        open_acting = operator_opener(config)
-        opened.append(_feed(lambda: live_source(config, kubeconfig, connect), open_acting))
+    def opened_feed() -> tuple[Mailbox, CollectorThread]:
+        opened.append(open_feed())
         return opened[0]
 
     symbols = config.text("symbols")
     app = CiltopApp(
-        open_feed,
+        opened_feed,
         AppSettings(
             is_read_only=config.flag("read-only"),
             screenshots=Path(config.text("screenshots") or "screenshots").expanduser(),
@@ -102,10 +132,10 @@ def _run_dashboard(config: Config, kubeconfig: str | None, connect: Connect | No
     if app.return_code or not opened:
         return app.return_code or 0
     mailbox, collector = opened[0]
-    return _exit_code(collector, mailbox)
+    return exit_code(collector, mailbox)
 
 
-def _feed(
+def feed_of(
     open_source: Callable[[], Source], open_acting: OpenActing
 ) -> tuple[Mailbox, CollectorThread]:
     """Return the box that snapshots are put into, and the thread that will fill it."""
@@ -118,14 +148,18 @@ def _feed(
 
 def operating_feed(config: Config, *, is_confirmed: bool) -> tuple[Mailbox, CollectorThread]:
     """Return the box and the thread of a command that may write, where `--yes` confirmed it."""
-    return _feed(
+    return feed_of(
         lambda: live_source(config, config.text("kubeconfig")),
         operator_opener(config, is_confirmed=is_confirmed),
     )
 
 
 def operator_opener(
-    config: Config, *, is_confirmed: bool | None = None, timing: Timing | None = None
+    config: Config,
+    *,
+    is_confirmed: bool | None = None,
+    timing: Timing | None = None,
+    on_written: Callable[[AuditRecord], None] = lambda _: None,
 ) -> OpenActing:
     """Return what opens the operator on a session, on the collector's loop.
 
@@ -133,6 +167,7 @@ def operator_opener(
         config: of the chosen context; `read-only` there can't be armed.
         is_confirmed: for a command: whether `--yes` was given; None where a person arms.
         timing: how long everything may take; None for what is right on a real cluster.
+        on_written: is told of every record that this session writes into the audit file.
     """
 
     def open_acting(ground: Ground) -> Acting:
@@ -152,7 +187,7 @@ def operator_opener(
             gate,
             ground.look,
             ground.tell,
-            journal=Journal(folder / "audit.jsonl", clock.time, who),
+            journal=Journal(folder / "audit.jsonl", clock.time, who, on_written=on_written),
             clock=clock,
             revisit=ground.revisit,
             folder=undo,

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from tui.errors import ClusterError, KubeconfigError, NotFoundError
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName, NodeUid
+from tui.model.operations import AuditRecord
 from tui.model.snapshot import (
     ClusterSeen,
     Fact,
@@ -40,6 +41,7 @@ NODES_ASKED = 3
 """Nodes that are looked for before a context counts as another cluster's: some just left."""
 
 NODES_KEPT = 32
+RECORDS_KEPT = 4_000
 RETRY_SECONDS = 5.0
 MOST_RETRY_SECONDS = 60.0
 FLUSH_SECONDS = 0.2
@@ -100,6 +102,7 @@ class RespondingSource:
         self._session: Session | None = None
         self._is_offered = False
         self._namespace = CleanText("")
+        self._told: dict[AuditRecord, None] = {}
         self.on_session: Callable[[Session], None] | None = None
         self.is_busy: Callable[[], bool] = lambda: False
         self.leave: Callable[[], Awaitable[None]] = _nothing
@@ -131,6 +134,27 @@ class RespondingSource:
             )
         else:
             self._broker.choose_cluster(name)
+
+    def publish(self, record: AuditRecord) -> None:
+        """Tell all others what this session wrote into its audit file, but for its upkeep.
+
+        A Lease is renewed every few seconds: it would push all else out of the room.
+        """
+        if not record.event.is_upkeep:
+            self._responder.record(self._broker.chosen, record)
+
+    def note_told(self, record: AuditRecord) -> bool:
+        """Note a record that is shown from here; return whether it is a new one.
+
+        The audit file's end is told again whenever acting begins with another cluster.
+        """
+        if record in self._told:
+            return False
+        self._told[record] = None
+        while len(self._told) > RECORDS_KEPT:
+            del self._told[next(iter(self._told))]
+        self._broker.note_own(record)
+        return True
 
     async def facts(self) -> AsyncIterator[Fact]:
         """Yield facts until cancelled."""

@@ -56,9 +56,18 @@ class Who:
 class Journal:
     """Appends to the audit file and reads its end."""
 
-    def __init__(self, path: Path, clock: Callable[[], float], who: Who | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float],
+        who: Who | None = None,
+        *,
+        on_written: Callable[[AuditRecord], None] = lambda _: None,
+    ) -> None:
+        """Name the file; `on_written` is told of every record that is on the disk."""
         self._path = path
         self._clock = clock
+        self._on_written = on_written
         self.who = who or Who()
 
     def write(self, record: AuditRecord) -> AuditRecord:
@@ -79,6 +88,7 @@ class Journal:
             raise JournalError(
                 f"{self._path}: can't be written ({reason}); nothing is changed without its record"
             ) from error
+        self._on_written(stamped)
         return stamped
 
     def _append(self, line: bytes) -> None:
