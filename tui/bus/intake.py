@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
+from tui.bus import shifting
 from tui.bus.clocks import SenderClocks
-from tui.bus.messages import Letter
+from tui.bus.encoding import RejectedError
+from tui.bus.losses import Losses, Step
+from tui.bus.messages import (
+    AuditMessage,
+    ClusterMessage,
+    FactsMessage,
+    Letter,
+    Message,
+    PresenceMessage,
+    RoomChange,
+    RoomMessage,
+    WarningsMessage,
+)
+from tui.bus.node_intake import NodeIntake
 from tui.bus.post import Incoming
-from tui.bus.topics import Topic
+from tui.bus.presences import MOST_COLLECTORS, Presences
+from tui.bus.retold import AuditBook
+from tui.bus.topics import Topic, TopicKind, parse_topic
+from tui.model.findings import FindingChange
 from tui.model.operations import AuditRecord
-from tui.model.room import CollectorSeen
-from tui.model.snapshot import Fact
+from tui.model.room import CollectorSeen, Presence
+from tui.model.snapshot import AuditWritten, ChangesShared, ClusterSeen, Fact, Gap, GapChanged
+from tui.safety import CleanText, clean
+
+LOST_KEY = "mqtt-lost"
+AGES_KEY = "mqtt-ages"
+
+LOST_SECONDS = 60.0
+"""The gap of lost messages closes when none was lost for so long."""
+
+_topic = lru_cache(maxsize=16_384)(parse_topic)
 
 
 class Intake:
@@ -22,6 +51,15 @@ class Intake:
     def __init__(self, cluster: str, clocks: SenderClocks | None = None) -> None:
         self.cluster = cluster
         self._clocks = clocks or SenderClocks()
+        self._losses = Losses()
+        self._lost_gap = _LostGap()
+        self._nodes = NodeIntake()
+        self._presences = Presences()
+        self._audit = AuditBook()
+        self._unaged: set[str] = set()
+        self._unaged_told = 0
+        self._collectors: tuple[CollectorSeen, ...] = ()
+        self._heard_at: float | None = None
 
     def facts_of(
         self, letter: Letter, incoming: Incoming, now_wall: float, now_mono: float
@@ -33,30 +71,159 @@ class Intake:
         Raises:
             RejectedError: it contradicts what is known, such as a node UID under two names.
         """
-        raise NotImplementedError
+        envelope, message = letter.envelope, letter.message
+        topic = _topic(incoming.topic)
+        if topic.kind is TopicKind.PRESENCE:
+            self._refuse(envelope.sender)
+        step = self._losses.step(incoming.topic, envelope, is_retained=incoming.is_retained)
+        if step.is_old:
+            return []
+        if not incoming.is_retained:
+            self._heard_at = now_wall
+        shift = self._shift(letter, incoming, now_wall, now_mono)
+        match message:
+            case FactsMessage():
+                self._note_age(topic.name, letter, incoming, now_mono)
+                changed = self._nodes.facts(topic.name, message, shift, now_mono)
+            case WarningsMessage():
+                lost = _lost_lines(envelope.sender, step)
+                changed = self._nodes.warnings(topic.name, message, step, lost)
+            case PresenceMessage():
+                heard_at = None if incoming.is_retained else now_wall
+                came_at = incoming.received_at
+                changed = self._presences.heard(envelope, message, shift, came_at, heard_at)
+                self._see(now_wall, now_mono)
+                return changed
+            case _:
+                return self._told(message, shift)
+        return changed + self._note_loss(envelope.sender, step, now_wall, now_mono)
 
     def cleared(self, topic: Topic, now_wall: float, now_mono: float) -> list[Fact]:
         """Return what an empty payload says: a collector is gone; of a node, nothing."""
-        raise NotImplementedError
+        if topic.kind is not TopicKind.PRESENCE:
+            return []
+        changed = self._presences.gone(clean(topic.name), now_mono)
+        self._see(now_wall, now_mono)
+        return changed
 
     def tick(self, now_wall: float, now_mono: float) -> list[Fact]:
         """Return what the passing of time changed; call it about once a second."""
-        raise NotImplementedError
+        changed = self._presences.tick(now_mono)
+        self._nodes.tick(now_mono)
+        self._see(now_wall, now_mono)
+        changed += self._lost_gap.tick(now_mono)
+        if len(self._unaged) != self._unaged_told:
+            self._unaged_told = len(self._unaged)
+            changed.append(GapChanged(AGES_KEY, _ages_gap(len(self._unaged), now_wall)))
+        return changed
 
     def collectors(self) -> tuple[CollectorSeen, ...]:
         """Return the collectors by id, as of the last letter or tick; the same tuple if equal."""
-        raise NotImplementedError
+        return self._collectors
 
     def note_own(self, record: AuditRecord) -> None:
         """Remember a record of this machine: it will come back from the broker."""
-        raise NotImplementedError
+        self._audit.is_new(record)
 
     @property
     def lost(self) -> int:
         """Messages that never arrived, as jumps of sequence numbers prove."""
-        raise NotImplementedError
+        return self._losses.total
 
     @property
     def heard_at(self) -> float | None:
         """When a letter came last that the broker had not kept, by our wall clock."""
-        raise NotImplementedError
+        return self._heard_at
+
+    def _refuse(self, sender: CleanText) -> None:
+        if self._presences.is_full and sender not in self._presences:
+            raise RejectedError(f"more than {MOST_COLLECTORS} collectors")
+
+    def _shift(self, letter: Letter, incoming: Incoming, now_wall: float, now_mono: float) -> float:
+        message = letter.message
+        is_will = isinstance(message, PresenceMessage) and message.state is Presence.GONE
+        if not is_will:  # A last will was written long before it is sent.
+            self._clocks.note(letter.envelope, incoming)
+        return self._clocks.shift(letter.envelope, incoming, now_wall, now_mono)
+
+    def _note_age(self, name: str, letter: Letter, incoming: Incoming, now_mono: float) -> None:
+        held = self._clocks.held(letter.envelope, incoming, now_mono)
+        if held.is_known or (isinstance(letter.message, FactsMessage) and not letter.message.facts):
+            self._unaged.discard(name)
+        else:
+            self._unaged.add(name)
+
+    def _note_loss(
+        self, sender: CleanText, step: Step, now_wall: float, now_mono: float
+    ) -> list[Fact]:
+        if not step.lost:
+            return []
+        self._losses.count(sender, step.lost)
+        return self._lost_gap.grow(sender, step.lost, now_wall, now_mono)
+
+    def _see(self, now_wall: float, now_mono: float) -> None:
+        seen = self._presences.seen(self._clocks, self._losses.by_sender, now_wall, now_mono)
+        if seen != self._collectors:
+            self._collectors = seen
+
+    def _told(self, message: Message, shift: float) -> list[Fact]:
+        """Return what a message about the cluster as a whole says."""
+        match message:
+            case ClusterMessage():
+                return [ClusterSeen(shifting.cluster_facts(message.facts, shift))]
+            case AuditMessage():
+                return self._audited(message.records, shift)
+            case RoomMessage():
+                changes = tuple(_shared(change, shift) for change in message.changes)
+                shared: list[Fact] = [ChangesShared(changes)] if changes else []
+                return shared + self._audited(message.records, shift)
+            case _:
+                return []
+
+    def _audited(self, records: tuple[AuditRecord, ...], shift: float) -> list[Fact]:
+        moved = (replace(record, at=max(0.0, record.at + shift)) for record in records)
+        return [AuditWritten(record) for record in moved if self._audit.is_new(record)]
+
+
+class _LostGap:
+    """The gap that tells of lost messages, while some are lost."""
+
+    def __init__(self) -> None:
+        self._lost: dict[CleanText, int] = {}
+        self._since = 0.0
+        self._until = 0.0
+
+    def grow(self, sender: CleanText, lost: int, now_wall: float, now_mono: float) -> list[Fact]:
+        """Count a loss; return the gap."""
+        if not self._lost:
+            self._since = now_wall
+        self._lost[sender] = self._lost.get(sender, 0) + lost
+        self._until = now_mono + LOST_SECONDS
+        told = ", ".join(f"{count:,} of {one}" for one, count in sorted(self._lost.items())[:8])
+        reason = clean(f"{told} never came; node facts are whole again with the next message")
+        return [GapChanged(LOST_KEY, Gap(clean("messages of collectors"), reason, self._since))]
+
+    def tick(self, now_mono: float) -> list[Fact]:
+        """Return the end of the gap, once nothing was lost for a while."""
+        if not self._lost or now_mono < self._until:
+            return []
+        self._lost = {}
+        return [GapChanged(LOST_KEY, None)]
+
+
+def _lost_lines(sender: CleanText, step: Step) -> CleanText:
+    if not step.lost:
+        return CleanText("")
+    return clean(f"{step.lost:,} message{'s' * (step.lost > 1)} of collector {sender} never came")
+
+
+def _ages_gap(nodes: int, now_wall: float) -> Gap | None:
+    if not nodes:
+        return None
+    reason = "the broker does not tell how long it kept them: they may be older than shown"
+    return Gap(clean(f"ages of {nodes:,} node{'s' * (nodes > 1)}"), clean(reason), now_wall)
+
+
+def _shared(told: RoomChange, shift: float) -> FindingChange:
+    change = told.change
+    return replace(change, at=max(0.0, change.at + shift), by=change.by or told.by)
