@@ -15,6 +15,7 @@ from tui import __version__
 from tui.collect_flags import add_collect
 from tui.config import SETTINGS, Config, Setting, Value, default_path, describe, load_config
 from tui.errors import CiltopError, ConfigError
+from tui.manifest_command import add_manifest, run_manifest
 from tui.operation_flags import OPERATIONS, add_operations, add_rbac
 
 SCENARIOS = ("healthy", "leak", "shrunk", "mixed", "storm", "degraded")
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     explain.add_argument("id", nargs="?", metavar="ID", help="without it, the list of all checks")
     add_operations(commands, _add_cluster_settings)
     add_rbac(commands, _add_cluster_settings)
+    add_manifest(commands)
     completion = commands.add_parser("completion", help="print a shell completion script")
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return parser
@@ -270,7 +272,12 @@ _HEADLESS = {
     "rbac": _print_rbac,
     **dict.fromkeys(OPERATIONS, _operate),
 }
-_WITHOUT_SETTINGS = {"completion": _complete, "simulate": _simulate, "explain": _explain}
+_WITHOUT_SETTINGS = {
+    "completion": _complete,
+    "simulate": _simulate,
+    "explain": _explain,
+    "manifest": run_manifest,
+}
 
 
 def _require_terminal() -> None:
