@@ -194,11 +194,20 @@ def _binding(kind: str, name: str, namespace: str, subject: tuple[str, ...]) -> 
     return "\n".join(lines) + "\n"
 
 
+def as_yaml(name: str) -> str:
+    """Return a DNS name as a YAML text: bare, unless it reads as a number or a truth value."""
+    is_text = name[:1].isalpha() and name not in _YAML_WORDS
+    return name if is_text else f'"{name}"'
+
+
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+
+
 def _head(kind: str, name: str, namespace: str) -> list[str]:
     return [
         "apiVersion: rbac.authorization.k8s.io/v1",
         f"kind: {kind}",
         "metadata:",
         f"  name: {name}",
-        *([f"  namespace: {namespace}"] if namespace else []),
+        *([f"  namespace: {as_yaml(namespace)}"] if namespace else []),
     ]
