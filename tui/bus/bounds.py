@@ -9,12 +9,12 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from tui.model.maps import MapUsage
+from tui.model.maps import NO_TREND, MapUsage, Trend
 from tui.model.reading import Reading, ReadingState
 from tui.model.services import ServiceCoverage
 from tui.safety.cleaning import MAX_LINE_CHARACTERS
@@ -36,6 +36,17 @@ Check = Callable[[Any], None]
 
 class OutOfBoundsError(ValueError):
     """A number or a length that can't be; says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Fields of one simple type."""
+
+    names: tuple[str, ...]
+    values_of: Callable[[Any], tuple[Any, ...]]
+    most: float
+    check: Check
+    """Of one of the values; says what is wrong with it."""
 
 
 def check_reading(reading: Reading[Any]) -> None:
@@ -185,14 +196,13 @@ def _dataclass_check(kind: type, parameters: tuple[Any, ...]) -> Check | None:
             grouped[simple].append(one.name)
         elif (inner := check_of(hint)) is not None:
             others.append((one.name, inner))
-    groups = [
-        (tuple(names), _values_of(names), typing.cast(Check, check_of(simple)))
-        for simple, names in grouped.items()
-        if names
-    ]
-    if not groups and not others:
+    numbers = [_group(grouped[simple], simple) for simple in (int, float) if grouped[simple]]
+    texts = [_group(grouped[str], str)] if grouped[str] else []
+    if not numbers and not texts and not others:
         return None
-    checked = _fields_check(kind.__name__, groups, others)
+    checked = _fields_check(kind.__name__, numbers, texts, others)
+    if kind is Trend:
+        return lambda trend: None if trend is NO_TREND else checked(trend)
     rule = _RULES.get(kind)
     if rule is None:
         return checked
@@ -206,22 +216,45 @@ def _dataclass_check(kind: type, parameters: tuple[Any, ...]) -> Check | None:
 
 def _fields_check(
     kind: str,
-    groups: list[tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], Check]],
+    numbers: list[_Group],
+    texts: list[_Group],
     others: list[tuple[str, Check]],
 ) -> Check:
+    """Return the check of a dataclass's fields; it runs for each of thousands of objects."""
+
     def check(whole: Any) -> None:
+        for group in numbers:
+            most = group.most
+            for number in group.values_of(whole):
+                if number is not None and not 0 <= number <= most:
+                    _refuse(kind, group, whole)
+        for group in texts:
+            for text in group.values_of(whole):
+                if text is not None and len(text) > MOST_CHARACTERS:
+                    _refuse(kind, group, whole)
         name = ""
         try:
-            for names, values_of, inner in groups:
-                for name, value in zip(names, values_of(whole), strict=True):  # noqa: B007 - told below
-                    if value is not None:
-                        inner(value)
             for name, inner in others:
                 inner(getattr(whole, name))
         except OutOfBoundsError as error:
             raise OutOfBoundsError(f"{kind}.{name}: {error}") from None
 
     return check
+
+
+def _refuse(kind: str, group: _Group, whole: Any) -> None:
+    for name in group.names:
+        value = getattr(whole, name)
+        try:
+            if value is not None:
+                group.check(value)
+        except OutOfBoundsError as error:
+            raise OutOfBoundsError(f"{kind}.{name}: {error}") from None
+
+
+def _group(names: list[str], simple: type) -> _Group:
+    most = MOST_INTEGER if simple is int else MOST_SECONDS
+    return _Group(tuple(names), _values_of(names), most, _SIMPLE[simple])
 
 
 def _values_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -34,6 +34,7 @@ from tui.bus.views import (
     check_truncated,
 )
 from tui.errors import CiltopError
+from tui.model.maps import NO_TREND
 from tui.model.schema import SCHEMA, encode, plain
 from tui.safety import clean
 
@@ -68,6 +69,10 @@ _OF_COLLECTORS = frozenset({TopicKind.PRESENCE, TopicKind.PART})
 """Kinds whose topic names the sender."""
 
 
+_NO_TREND = b',"trend":' + encode(NO_TREND)
+"""A field of every map that nobody sends. Within a JSON text its quotes would be escaped."""
+
+
 class RejectedError(CiltopError):
     """A payload that is not what its topic promises; `message` says why."""
 
@@ -100,7 +105,7 @@ def _packed(letter: Letter, document: bytes) -> bytes:
 def _document(letter: Letter) -> bytes:
     whole = _whole(letter)
     try:
-        document = encode(whole)
+        document = encode(whole).replace(_NO_TREND, b"")
         if looks_plain(document):
             return document
     except UnicodeEncodeError:

@@ -31,7 +31,7 @@ def node_facts(facts: NodeFacts, shift: float, before: NodeFacts | None) -> Node
     if before is not None:
         for name, reading in moved.items():
             known = getattr(before, name)
-            if reading.origin == known.origin and reading == known:
+            if _is_same(reading, known):
                 moved[name] = known
     swept_at = None if facts.swept_at is None else facts.swept_at + shift
     parts: Mapping[str, Any] = moved
@@ -46,6 +46,14 @@ def cluster_facts(facts: ClusterFacts, shift: float) -> ClusterFacts:
         name: _moved(getattr(facts, name), shift) for name in _CLUSTER_READINGS
     }
     return replace(facts, **parts)
+
+
+def _is_same(reading: Reading[Any], known: Reading[Any]) -> bool:
+    if reading.origin != known.origin:
+        return False
+    if reading.value is not known.value and reading.value != known.value:
+        return False
+    return reading.state is known.state and reading.reason == known.reason
 
 
 def _moved(reading: Reading[T], shift: float) -> Reading[T]:
@@ -64,7 +72,7 @@ def _moved_value(value: Any, shift: float) -> Any:
         return tuple(
             usage
             if usage.counted_at is None
-            else replace(usage, counted_at=usage.counted_at + shift)
+            else replace(usage, counted_at=max(0.0, usage.counted_at + shift))
             for usage in value
         )
     return value
