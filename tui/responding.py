@@ -31,8 +31,6 @@ from tui.model.snapshot import (
 from tui.safety import CleanText
 
 if TYPE_CHECKING:
-    from tui.bus.responder import Responder
-    from tui.bus.source import BrokerSource
     from tui.cluster.session import Session
 
 LOG = logging.getLogger("tui.responding")
@@ -69,6 +67,52 @@ class OpensSession(Protocol):
         ...
 
 
+class Receives(Protocol):
+    """The source that only receives: what is asked of it never leaves this machine."""
+
+    @property
+    def name(self) -> str:
+        """What to call it on screen."""
+        ...
+
+    @property
+    def chosen(self) -> CleanText:
+        """The cluster that is shown."""
+        ...
+
+    def facts(self) -> AsyncIterator[Fact]:
+        """Yield facts."""
+        ...
+
+    def choose_cluster(self, name: str) -> None:
+        """Show another cluster."""
+        ...
+
+    def refuse_choice(self, name: str, why: str) -> None:
+        """Say why another cluster is not shown."""
+        ...
+
+    def explain_acting(self, why: str) -> None:
+        """Say why nothing can be written from here."""
+        ...
+
+    def note_own(self, record: AuditRecord) -> None:
+        """Remember a record of this machine's audit file."""
+        ...
+
+
+class Publishes(Protocol):
+    """Who tells all others what was done here."""
+
+    def record(self, cluster: CleanText, record: AuditRecord) -> None:
+        """Tell it, now or later."""
+        ...
+
+    def flush(self) -> None:
+        """Send what waits."""
+        ...
+
+
 async def _nothing() -> None:
     return None
 
@@ -85,8 +129,8 @@ class RespondingSource:
 
     def __init__(
         self,
-        broker: BrokerSource,
-        responder: Responder,
+        broker: Receives,
+        responder: Publishes,
         opens: OpensSession | None,
         no_acting: str = "no kubeconfig here",
         *,

@@ -95,27 +95,27 @@ def _judged(point: Standpoint) -> tuple[SourceState, CleanText]:
     if point.no_collector_since is not None:
         since = _clock(point.no_collector_since)
         text = f"no collector reads {point.cluster}: none was heard since {since}"
-        return SourceState.LOST, clean(text)
+        return SourceState.LOST, clean("; ".join(filter(None, (text, point.link.reason))))
     if point.is_filling:
         return SourceState.CONNECTING, clean(_progress(point))
     complaints = _complaints(point)
     if complaints:
         return SourceState.DEGRADED, clean("; ".join(complaints))
-    return SourceState.LIVE, point.link.reason
+    return SourceState.LIVE, CleanText("")
 
 
 def _lost_link(point: Standpoint) -> tuple[SourceState, CleanText] | None:
     link = point.link
-    why = f": {link.reason}" if link.reason else ""
     match link.kind:
         case LinkKind.UP:
             return None
         case LinkKind.CONNECTING:
-            return SourceState.CONNECTING, clean(f"connecting to {link.broker}{why}")
+            return SourceState.CONNECTING, clean(link.reason or f"connecting to {link.broker}")
         case LinkKind.REFUSED:
-            text = f"{link.broker} refuses this dashboard{why}"
+            text = link.reason or f"{link.broker} refuses this dashboard"
         case LinkKind.DOWN:
-            text = f"no connection to {link.broker} since {_clock(point.link_since)}{why}"
+            text = link.reason or f"{link.broker}: not connected"
+            text = clean(f"{text} (since {_clock(point.link_since)})")
     return SourceState.LOST, clean(text)
 
 
@@ -140,8 +140,6 @@ def _complaints(point: Standpoint) -> list[str]:
         found.append(f"messages are lost on the way, {point.lost:,} so far")
     troubled = [one for one in point.collectors if one.presence is Presence.PRESENT and one.reason]
     found += [f"{one.id}: {one.reason}" for one in troubled[:NAMES_SHOWN]]
-    if point.link.reason:
-        found.append(str(point.link.reason))
     return found
 
 

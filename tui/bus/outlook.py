@@ -11,7 +11,14 @@ from tui.bus.inbox import Inbox
 from tui.bus.post import LinkCounts, LinkKind, LinkState
 from tui.bus.reading import Reader
 from tui.model.room import Presence, Room
-from tui.model.snapshot import Fact, HealthChanged, RoomChanged, SourceHealth
+from tui.model.snapshot import (
+    Fact,
+    Gap,
+    GapChanged,
+    HealthChanged,
+    RoomChanged,
+    SourceHealth,
+)
 from tui.safety import CleanText, clean
 
 ROOM_SECONDS = 0.5
@@ -27,6 +34,9 @@ GOOD_SECONDS = 5.0
 
 ABSENT_SECONDS = 3.0
 """After the subscription, until retained presences must have come."""
+
+
+DENIED = "mqtt-denied"
 
 
 class Outlook:
@@ -60,6 +70,7 @@ class Outlook:
         self._health: SourceHealth | None = None
         self._room: Room | None = None
         self._room_at = float("-inf")
+        self._denied = CleanText("")
 
     def choose(self, name: CleanText) -> None:
         """Begin anew with another cluster."""
@@ -68,13 +79,27 @@ class Outlook:
         self._chosen, self._chosen_at = name, self._monotonic()
         self._is_filling, self._short_since, self._absent_since = True, None, None
         self._health = None
+        self._denied = CleanText("")
 
     def news(self, name: str, link: LinkState, counts: LinkCounts) -> list[Fact]:
         """Return what changed of the health and the room."""
         now = self._monotonic()
         record = self._clusters.get(self._chosen)
         self._count_losses(now, record, counts)
-        return [*self._told_health(name, link, record), *self._told_room(record, counts)]
+        return [
+            *self._told_link(link),
+            *self._told_health(name, link, record),
+            *self._told_room(record, counts),
+        ]
+
+    def _told_link(self, link: LinkState) -> list[Fact]:
+        """Tell what the broker denies us while it lets us in."""
+        reason = link.reason if link.kind is LinkKind.UP else CleanText("")
+        if reason == self._denied:
+            return []
+        self._denied = reason
+        gap = Gap(CleanText("the broker"), reason, self._wall()) if reason else None
+        return [GapChanged(DENIED, gap)]
 
     def _count_losses(self, now: float, record: ClusterRecord | None, counts: LinkCounts) -> None:
         lost = self._lost_before + self._inbox.lost + counts.unread
