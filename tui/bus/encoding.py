@@ -22,6 +22,7 @@ from tui.bus.messages import (
 )
 from tui.bus.packing import BEST, PackingError, pack, unpack
 from tui.bus.post import Incoming
+from tui.bus.sendable import sendable
 from tui.bus.texts import cleaned, looks_plain, unclean
 from tui.bus.topics import Topic, TopicKind, parse_topic
 from tui.bus.trimming import trimmed
@@ -81,8 +82,9 @@ def encode_letter(letter: Letter, *, limit: int = MOST_BYTES) -> bytes:
     """Return the payload of a letter, at most `limit` bytes long: gzip'd where that pays.
 
     What does not fit is left out, and `truncated` (for log lines a gap) tells of it. Text that is
-    not clean is cleaned: nobody would take the letter otherwise.
+    not clean is cleaned, and numbers that can't be are kept back: nobody would take the letter.
     """
+    letter = Letter(letter.envelope, sendable(letter.message))
     document = _document(letter)
     payload = _packed(letter, document)
     if len(payload) <= limit and len(document) <= MOST_BYTES_UNPACKED:
