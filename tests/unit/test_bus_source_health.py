@@ -12,7 +12,7 @@ from tui.bus.node_ages import FORGET_SECONDS, NodeAges
 from tui.bus.post import LinkKind, LinkState
 from tui.model.names import NodeUid
 from tui.model.room import CollectorSeen, Presence
-from tui.model.snapshot import NodeGone, SourceHealth, SourceState
+from tui.model.snapshot import Fact, NodeGone, SourceHealth, SourceState
 from tui.safety import clean
 
 UP = LinkState(LinkKind.UP, broker=clean("mqtt://broker:1883"))
@@ -164,21 +164,37 @@ def test_a_broken_link_says_since_when() -> None:
     )
 
 
+def told(ages: NodeAges, since: float, until: float, *, is_steady: bool = True) -> list[Fact]:
+    """Have time pass in steps of a minute."""
+    found: list[Fact] = []
+    while since < until:
+        since += 60.0
+        found += ages.expired(since, is_steady=is_steady)
+    return found
+
+
 def test_a_node_that_nobody_tells_of_for_an_hour_is_gone() -> None:
     ages = NodeAges()
     for number in range(2):
         ages.hear(NodeUid(f"uid-{number}"), 0.0)
-    assert ages.expired(0.0, is_steady=True) == []
-    ages.hear(NodeUid("uid-1"), 3_000.0)
-    assert ages.expired(FORGET_SECONDS - 1.0, is_steady=True) == []
-    assert ages.expired(FORGET_SECONDS + 1.0, is_steady=True) == [NodeGone(NodeUid("uid-0"))]
+    assert told(ages, 0.0, FORGET_SECONDS) == []
+    ages.hear(NodeUid("uid-1"), FORGET_SECONDS)
+    assert told(ages, FORGET_SECONDS, FORGET_SECONDS + 180.0) == [NodeGone(NodeUid("uid-0"))]
     assert len(ages) == 1
 
 
 def test_silence_means_nothing_while_a_collector_or_the_broker_is_away() -> None:
     ages = NodeAges()
     ages.hear(NodeUid("uid"), 0.0)
-    assert ages.expired(9_000.0, is_steady=False) == []
-    assert ages.expired(9_001.0, is_steady=True) == []
-    assert ages.expired(9_000.0 + FORGET_SECONDS, is_steady=True) == []
-    assert len(ages.expired(9_002.0 + FORGET_SECONDS, is_steady=True)) == 1
+    assert told(ages, 0.0, 9_000.0, is_steady=False) == []
+    assert told(ages, 9_000.0, 9_000.0 + FORGET_SECONDS) == []
+    assert len(told(ages, 9_000.0 + FORGET_SECONDS, 9_180.0 + FORGET_SECONDS)) == 1
+
+
+def test_a_collector_that_is_late_now_and_then_does_not_keep_dead_nodes_for_ever() -> None:
+    ages = NodeAges()
+    ages.hear(NodeUid("uid"), 0.0)
+    found: list[Fact] = []
+    for minute in range(3 * 60):
+        found += ages.expired(60.0 * minute, is_steady=minute % 10 != 0)
+    assert len(found) == 1

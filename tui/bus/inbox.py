@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from dataclasses import replace
 
 from tui.bus.post import Incoming
 
@@ -68,6 +69,8 @@ class Inbox:
             return False
         if before is not None:
             self._bytes -= len(before.payload)
+            overtaken = before.overtaken + (not before.is_retained)
+            incoming = replace(incoming, overtaken=overtaken)
         # It keeps its place: a node that talks a lot does not wait for ever.
         self._facts[incoming.topic] = incoming
         return True

@@ -78,6 +78,8 @@ class Intake:
         step = self._losses.step(incoming.topic, envelope, is_retained=incoming.is_retained)
         if step.is_old:
             return []
+        if step.lost and incoming.overtaken:
+            step = replace(step, lost=max(0, step.lost - incoming.overtaken))
         if not incoming.is_retained:
             self._heard_at = now_wall
         shift = self._shift(letter, incoming, now_wall, now_mono)

@@ -14,14 +14,19 @@ LOOK_SECONDS = 10.0
 
 
 class NodeAges:
-    """When each node was told of last, by the monotonic clock."""
+    """How long each node was not told of, counted while all collectors were there.
+
+    While a collector is missing, or the broker is, silence means nothing.
+    """
 
     def __init__(self) -> None:
         self._heard: dict[NodeUid, float] = {}
-        self._steady_since: float | None = None
+        """In steady seconds."""
+        self._steady_seconds = 0.0
+        self._ticked_at: float | None = None
         self._looked_at = float("-inf")
         self.grew_at: float | None = None
-        """When a node was first heard of last."""
+        """When a node was first heard of last, by the monotonic clock."""
 
     def __len__(self) -> int:
         return len(self._heard)
@@ -30,7 +35,7 @@ class NodeAges:
         """Note that a collector told of a node."""
         if uid not in self._heard:
             self.grew_at = now
-        self._heard[uid] = now
+        self._heard[uid] = self._steady_seconds
 
     def note(self, facts: Iterable[Fact]) -> None:
         """Note which nodes are gone."""
@@ -43,18 +48,16 @@ class NodeAges:
 
         Args:
             now: by the monotonic clock.
-            is_steady: whether all collectors are present; while one is missing, or the broker is,
-                silence means nothing.
+            is_steady: whether all collectors were there since the last call.
         """
-        if not is_steady:
-            self._steady_since = None
+        before, self._ticked_at = self._ticked_at, now
+        if not is_steady or before is None:
             return []
-        if self._steady_since is None:
-            self._steady_since = now
-        if now - self._looked_at < LOOK_SECONDS or now - self._steady_since < FORGET_SECONDS:
+        self._steady_seconds += now - before
+        if self._steady_seconds - self._looked_at < LOOK_SECONDS:
             return []
-        self._looked_at = now
-        old = [uid for uid, at in self._heard.items() if now - at > FORGET_SECONDS]
-        gone: list[Fact] = [NodeGone(uid) for uid in old]
+        self._looked_at = self._steady_seconds
+        oldest = self._steady_seconds - FORGET_SECONDS
+        gone: list[Fact] = [NodeGone(uid) for uid, at in self._heard.items() if at < oldest]
         self.note(gone)
         return gone

@@ -37,6 +37,8 @@ class Incoming:
     """By the receiver's monotonic clock."""
     held_seconds: float | None = None
     """How long the broker kept it, where the expiry it has left tells (MQTT 5)."""
+    overtaken: int = 0
+    """Older ones of its topic that waited to be read, and whose place it took: none is lost."""
 
 
 class LinkKind(StrEnum):
