@@ -20,6 +20,7 @@ from tui.bus.messages import (
 from tui.bus.node_ages import FORGET_SECONDS
 from tui.bus.post import LinkKind, LinkState
 from tui.model.findings import FindingChange, FindingSeverity
+from tui.model.logs import LogEntry
 from tui.model.names import NodeUid
 from tui.model.room import Presence
 from tui.model.snapshot import AuditWritten, RoomChanged, SourceReset, SourceState
@@ -154,7 +155,7 @@ async def test_hours_of_clock_skew_change_no_age(rig: SourceRig) -> None:
     await rig.pass_time(1.0)
     ages = [rig.wall - (facts.swept_at or 0.0) for facts in rig.snapshot.nodes.values()]
     assert len(ages) == 2
-    assert all(abs(age) < 1.0 for age in ages), ages
+    assert all(abs(age) < 2.0 for age in ages), ages
     skews = [one.skew_seconds for one in rig.snapshot.room.collectors]
     assert sorted(round(skew or 0.0) for skew in skews) == [-7_200, 7_200]
 
