@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import stat
 import subprocess
 import sys
@@ -48,6 +49,12 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self._file, keys.encode())
+
+    def kill(self, number: int) -> None:
+        """End it without letting it tidy up."""
+        self._process.send_signal(number)
+        self._process.wait(LIMIT_SECONDS)
+        os.close(self._file)
 
     def exit_code(self) -> int:
         """Read what still comes, and return how the program ended."""
@@ -107,22 +114,13 @@ def test_an_unreachable_server_is_said_on_screen_and_at_the_end(tmp_path: Path) 
     assert terminal.exit_code() == 3
 
 
-def test_the_demo_shows_the_incident_and_leaves_nothing_behind() -> None:
-    terminal = Terminal("demo", "--scenario", "shrunk")
+def test_the_demo_shows_the_incident_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    terminal = Terminal("demo", "--scenario", "shrunk", TMPDIR=str(tmp_path))
     terminal.read_until("16 of 32")
     terminal.press("q")
     assert terminal.exit_code() == 0
-    assert not _children_left()
-
-
-def _children_left() -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
-    mine = str(os.getpid())
-    return [
-        line
-        for line in listed.stdout.splitlines()
-        if line.split()[0] == mine and "--exit-with-stdin" in line
-    ]
+    assert not list(tmp_path.glob("ciltop-demo-*"))
+    assert not _processes_of(tmp_path)
 
 
 def test_the_simulated_clusters_kubeconfig_is_private() -> None:
@@ -159,3 +157,21 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"--port {port}: can't listen" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
+def test_a_demo_that_is_killed_leaves_nothing_behind(number: int, tmp_path: Path) -> None:
+    terminal = Terminal("demo", "--scenario", "healthy", TMPDIR=str(tmp_path))
+    terminal.read_until("node-1")
+    folders = list(tmp_path.glob("ciltop-demo-*"))
+    assert folders
+    terminal.kill(number)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while any(folder.exists() for folder in folders) or _processes_of(tmp_path):
+        assert time.monotonic() < deadline, _processes_of(tmp_path)
+        time.sleep(0.05)
+
+
+def _processes_of(folder: Path) -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(folder) in line]
