@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tui.bus.bounds import MOST_SECONDS, check_of
+from tui.bus.interning import MOST_BYTES as MOST_KEPT_BYTES
 from tui.bus.interning import Interned
 from tui.bus.messages import (
     AuditMessage,
@@ -125,16 +126,26 @@ def _whole(letter: Letter) -> dict[str, Any]:
 
 
 class Decoder:
-    """Takes payloads apart; parts with equal bytes become the same object, for any node."""
+    """Takes payloads apart; parts with equal bytes become the same object, for any node.
 
-    def __init__(self) -> None:
-        self._interned = Interned()
+    Args:
+        most_kept_bytes: how many bytes of JSON may have been decoded to the parts that are kept
+            for the next messages.
+    """
+
+    def __init__(self, most_kept_bytes: int = MOST_KEPT_BYTES) -> None:
+        self._interned = Interned(most_kept_bytes)
         self._reader = NodeFactsReader(self._interned)
         self._facts = msgspec.json.Decoder(FactsView)
         self._schema = msgspec.json.Decoder(SchemaView)
         self._envelope = msgspec.json.Decoder(EnvelopeView)
         self._others = {kind: msgspec.json.Decoder(message) for kind, message in _MESSAGES.items()}
         self._checks = {kind: check_of(message) for kind, message in _MESSAGES.items()}
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes of JSON the parts came from that are kept now."""
+        return self._interned.held_bytes
 
     def decode(self, incoming: Incoming) -> Letter:
         """Return the letter of a payload that is not empty.
