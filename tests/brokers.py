@@ -52,6 +52,7 @@ class Mosquitto:
         self.certificates = certificates
         self.ports: dict[str, int] = {}
         self.lines: list[str] = []
+        self._said = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -76,11 +77,21 @@ class Mosquitto:
         assert process.stderr is not None
         with process.stderr as lines:
             for line in lines:
-                self.lines.append(line.rstrip("\n"))
-                del self.lines[:-2000]
+                with self._said:
+                    self.lines.append(line.rstrip("\n"))
+                    del self.lines[:-2000]
+                    self._said.notify_all()
                 if line.rstrip().endswith(" running"):
                     running.set()
         running.set()
+
+    def wait_for_line(self, words: str, seconds: float = 30) -> None:
+        """Wait until its log has said something since its start; blocks."""
+        with self._said:
+            said = self._said.wait_for(
+                lambda: any(words in line for line in self.lines), timeout=seconds
+            )
+        assert said, f"mosquitto never said {words!r}"
 
     def stop(self) -> None:
         """Stop it in good order; nothing where it does not run."""
@@ -108,10 +119,13 @@ class Mosquitto:
     def _end(self, number: signal.Signals) -> None:
         if self._process is None or self._reader is None:
             return
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
+        # Between its word "running" and its main loop Mosquitto forgets that it was told to end.
+        for _ in range(10):
             self._process.send_signal(number)
-        self._process.wait(20)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2)
+                break
         self._reader.join(20)
         self._process = None
 
@@ -342,13 +356,15 @@ def _certificate(folder: Path, name: str, section: str) -> None:
 class Proxy:
     """A TCP proxy on loopback that can stop forwarding without closing, or refuse MQTT 5."""
 
-    def __init__(self, target_port: int, refuses_v5: str = "") -> None:
+    def __init__(self, target_port: int, refuses_v5: str = "", *, host: str = "127.0.0.1") -> None:
         """Prepare it.
 
         Args:
             target_port: where it forwards to.
             refuses_v5: `connack` answers as Mosquitto 1.4 would, `close` hangs up without a word.
+            host: where it listens.
         """
+        self._host = host
         self.port = 0
         self.connections = 0
         self._target = target_port
@@ -360,7 +376,7 @@ class Proxy:
         self._flows.set()
 
     async def __aenter__(self) -> Proxy:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self._host, 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -382,6 +398,12 @@ class Proxy:
     def thaw(self) -> None:
         """Forward again."""
         self._flows.set()
+
+    async def cut(self) -> None:
+        """Close all connections, as a network that resets them."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -110,7 +110,7 @@ class Connection:
         self._client.on_socket_register_write = self._want_write
         self._client.on_socket_unregister_write = self._no_write
         self._loop.add_reader(self._fileno, self._readable)
-        if self._client.want_write():
+        if self._client.has_unsent:
             self._loop.add_writer(self._fileno, self._writable)
         self._tick = self._loop.call_later(_TICK_SECONDS, self._ticked)
 
@@ -119,7 +119,7 @@ class Connection:
     @property
     def is_writable(self) -> bool:
         """Whether all that was published has left this process."""
-        return not self.ended.done() and not self._client.want_write()
+        return not self.ended.done() and not self._client.has_unsent
 
     @property
     def may_need_acknowledgement(self) -> bool:
@@ -208,11 +208,11 @@ class Connection:
             before = self._handled
             if not self._step(self._client.loop_read):
                 return
-            if self._handled == before and not self._client.has_decrypted:
+            if self._handled == before and not self._client.has_unread:
                 return
             if time.monotonic() > until:
                 break
-        if self._client.has_decrypted:
+        if self._client.has_unread:
             # The selector sees the socket only, not what TLS has read of it already.
             self._loop.call_soon(self._read_on)
 
@@ -221,7 +221,8 @@ class Connection:
             self._readable()
 
     def _writable(self) -> None:
-        if self._step(self._client.loop_write) and not self._client.want_write():
+        if self._step(self._client.write) and not self._client.has_unsent:
+            self._no_write()
             self._hears.has_room()
 
     def _want_write(self, *_: Any) -> None:
@@ -229,7 +230,7 @@ class Connection:
             self._loop.add_writer(self._fileno, self._writable)
 
     def _no_write(self, *_: Any) -> None:
-        if self._fileno >= 0:
+        if self._fileno >= 0 and not self._client.has_unsent:
             self._loop.remove_writer(self._fileno)
 
     def _ticked(self) -> None:

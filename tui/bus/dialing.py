@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -17,7 +18,9 @@ from paho.mqtt.properties import Properties
 from tui.bus.address import BrokerAddress
 from tui.bus.faults import LinkFault, connect_fault
 from tui.bus.post import Outgoing
+from tui.bus.sockets import BufferedSocket
 from tui.bus.tls import names_of_certificate, tls_context
+from tui.bus.websocket import WebSocket
 
 PACKET_BYTES = 512 * 1024
 """The longest packet that we take; an MQTT 5 broker keeps longer ones from us."""
@@ -46,10 +49,9 @@ class MqttClient(paho.Client):
             greeting.client_id,
             clean_session=None if greeting.is_v5 else True,
             protocol=version,
-            transport="websockets" if address.uses_websocket else "tcp",
             reconnect_on_failure=False,
         )
-        self.connected: socket.socket | None = None
+        self.connected: BufferedSocket | None = None
         self._address = address
         self._greeting = greeting
         self._errors = _LastError()
@@ -58,8 +60,6 @@ class MqttClient(paho.Client):
         self.enable_logger(logger)
         # Ours is the only bound, so that nothing waits where nobody counts it.
         self.max_inflight_messages_set(0)
-        if address.uses_websocket:
-            self.ws_set_options(address.path, self._websocket_headers)
 
     @property
     def last_error(self) -> BaseException | None:
@@ -67,10 +67,21 @@ class MqttClient(paho.Client):
         return self._errors.error
 
     @property
-    def has_decrypted(self) -> bool:
-        """Whether TLS holds bytes that it has read already, which no selector sees."""
-        sock = self.connected
-        return isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending() > 0
+    def has_unread(self) -> bool:
+        """Whether bytes are here already, which no selector sees."""
+        return self.connected is not None and self.connected.has_unread
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether anything waits for the socket to become writable."""
+        return self.want_write() or (self.connected is not None and self.connected.has_unsent)
+
+    def write(self) -> int:
+        """Write what waits, as far as the socket takes it."""
+        if self.connected is not None:
+            with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self.connected.flush()
+        return self.loop_write()
 
     def close_socket(self) -> None:
         """Close it without a word; more than once does no harm."""
@@ -111,23 +122,22 @@ class MqttClient(paho.Client):
             )
         self.will_set(will.topic, will.payload, will.qos, will.is_retained, properties)
 
-    def _create_socket_connection(self) -> socket.socket:
+    def _create_socket(self) -> BufferedSocket:
         address = self._address
         context = tls_context(address) if address.uses_tls else None
-        plain = socket.create_connection(
-            (address.host, address.port), self._greeting.connect_seconds
-        )
-        self.connected = plain
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        place = (address.host, address.port)
+        sock = socket.create_connection(place, self._greeting.connect_seconds)
+        # Kept before anything can fail, so that it is closed then.
+        self.connected = BufferedSocket(sock)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is not None:
-            self.connected = context.wrap_socket(plain, server_hostname=address.host)
+            sock = context.wrap_socket(sock, server_hostname=address.host)
+            self.connected = BufferedSocket(sock)
+        if address.uses_websocket:
+            websocket = WebSocket(sock)
+            websocket.shake_hands(address)
+            self.connected = websocket
         return self.connected
-
-    def _websocket_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        # Paho knows nothing of our TLS and writes IPv6 without brackets.
-        scheme = "https" if self._address.uses_tls else "http"
-        place = self._address.host_and_port
-        return headers | {"Host": place, "Origin": f"{scheme}://{place}"}
 
 
 class _LastError(logging.Handler):
