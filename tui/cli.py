@@ -101,7 +101,12 @@ def _seconds(text: str) -> float:
 
 def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
     demo = commands.add_parser("demo", help="the dashboard on a simulated cluster")
-    _add_settings(demo)
+    _add_cluster_settings(demo)
+    demo.add_argument(
+        "--mqtt",
+        action="store_true",
+        help="with two collectors and a broker on this machine: Mosquitto, else amqtt",
+    )
     _add_simulation(demo)
 
 

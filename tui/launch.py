@@ -56,8 +56,13 @@ def chosen_context(config: Config) -> str | None:
 
 
 def run_demo(config: Config, arguments: argparse.Namespace) -> int:
-    """Show a simulated cluster, which runs as a process of its own."""
+    """Show a simulated cluster, live or as a broker tells of it; all else is other processes."""
     import asyncio
+
+    if arguments.mqtt:
+        from tui.launch_demo import run_mqtt_demo
+
+        return run_mqtt_demo(config, arguments)
 
     from tui.demo import SimulatorProcess
 

@@ -1,0 +1,101 @@
+"""Run `ciltop demo --mqtt`, and say what it started and what its broker held."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from tui.config import Config
+
+if TYPE_CHECKING:
+    from tui.bus.address import BrokerAddress
+    from tui.bus.post import Incoming
+
+_QUIET_SECONDS = 0.25
+_MOST_SECONDS = 3.0
+
+
+def run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
+    """Show a simulated cluster as two collectors tell it to a broker, all on this machine.
+
+    Raises:
+        ConfigError: there is no broker here.
+        ConnectError: something did not start.
+    """
+    from tui.bus.address import broker_address
+    from tui.demo_mqtt import COLLECTORS, BrokerDemo
+    from tui.launch import run_broker
+
+    collect = _collect_flags(config)
+    with BrokerDemo(arguments.scenario, arguments.nodes, arguments.seed, collect=collect) as demo:
+        where = f"{demo.broker.name} at {demo.url}"
+        _say(f"broker: {where}, with {' and '.join(COLLECTORS)}; all ends with the dashboard")
+        _say(f"  in another terminal: {demo.look_command}")
+        demo.wait_ready()
+        shown = demo.config(config)
+        code = run_broker(shown)
+        _say(f"the broker ({where}) held at the end:")
+        _say(asyncio.run(_held(broker_address(shown))))
+        return code
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _collect_flags(config: Config) -> list[str]:
+    """Return what the dashboard was asked that is for those who read the cluster."""
+    asked = {key: config.chosen[key] for key in ("interval", "max-execs")}
+    return [
+        word
+        for key, chosen in asked.items()
+        if chosen.value is not None and chosen.origin != "default"
+        for word in (f"--{key}", str(chosen.value))
+    ]
+
+
+async def _held(address: BrokerAddress) -> str:
+    """Return a table of what the broker holds for those who come late, by kind of topic."""
+    from tui.bus.link import Link
+
+    held: list[Incoming] = []
+    news = asyncio.Event()
+
+    def take(incoming: Incoming) -> None:
+        if incoming.is_retained:
+            held.append(incoming)
+            news.set()
+
+    link = Link(address, on_message=take, on_state=lambda _: None)
+    link.subscribe("ciltop/#", 1)
+    running = asyncio.create_task(link.run(), name="look at the broker")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_MOST_SECONDS):
+            await news.wait()
+            while news.is_set():
+                news.clear()
+                await asyncio.sleep(_QUIET_SECONDS)
+    await link.close()
+    await asyncio.gather(running, return_exceptions=True)
+    return _table(held)
+
+
+def _table(held: list[Incoming]) -> str:
+    from tui.bus.topics import parse_topic
+
+    kinds: dict[str, list[int]] = {}
+    for incoming in held:
+        try:
+            kind = parse_topic(incoming.topic).kind.value
+        except ValueError:
+            kind = "not ours"
+        kinds.setdefault(kind, []).append(len(incoming.payload))
+    rows = [
+        f"  {kind:<14} {len(sizes):>6,} messages {sum(sizes) / 1024:>9,.1f} KiB"
+        for kind, sizes in sorted(kinds.items())
+    ]
+    return "\n".join(rows or ["  nothing: it did not answer"])
