@@ -38,7 +38,7 @@ from tui.bus.packing import unpack
 from tui.bus.post import Incoming
 from tui.bus.topics import Topic, TopicKind
 from tui.model.agent import EffectiveConfig
-from tui.model.reading import Origin, Reading
+from tui.model.reading import Origin, Reading, ReadingState
 from tui.safety import CleanText, clean
 
 
@@ -201,3 +201,14 @@ def test_a_text_at_the_longest_comes_through() -> None:
     longer = letter(presence(reason=CleanText("x" * 10_000)))
     with pytest.raises(RejectedError, match="10000 characters"):
         again(longer)
+
+
+def test_a_word_of_a_newer_release_costs_its_reading_only() -> None:
+    given = letter(FactsMessage(read_facts()))
+    told = unpack(encode_letter(given), 1 << 22).replace(b'"kind":"hash"', b'"kind":"arena"')
+    decoded = Decoder().decode(incoming(given, told)).message
+    assert isinstance(decoded, FactsMessage)
+    assert decoded.facts is not None
+    assert decoded.facts.maps.state is ReadingState.FAILED
+    assert "newer ciltop: Invalid enum value 'arena'" in decoded.facts.maps.reason
+    assert decoded.facts.config == read_facts().config

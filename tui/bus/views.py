@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tui.bus.bounds import check_of, check_reading
+from tui.bus.bounds import OutOfBoundsError, check_of, check_reading
 from tui.bus.interning import Elements, Interned, Part
 from tui.model.agent import AgentMetrics, AgentStatus, AgentVersion, EffectiveConfig
 from tui.model.features import Feature
@@ -17,12 +17,15 @@ from tui.model.node import AgentPod, Node
 from tui.model.reading import Origin, Reading, ReadingState
 from tui.model.services import ServiceCoverage
 from tui.model.snapshot import NodeFacts
-from tui.safety import CleanText
+from tui.safety import CleanText, clean
 
 T = TypeVar("T")
 
 _NULL = msgspec.Raw(b"null")
 _EMPTY = CleanText("")
+_NEW_WORD = "Invalid enum value"
+"""How msgspec begins to tell of a word that an enum does not have: a newer release may."""
+
 _UNASKED: Reading[Any] = Reading()
 
 
@@ -117,14 +120,14 @@ class NodeFactsReader:
         return NodeFacts(
             self._node.decode(view.node),
             self._agent.decode(view.agent),
-            _reading(view.version, self._version),
-            _reading(view.status, self._status),
-            _reading(view.metrics, self._metrics),
-            _reading(view.maps, self._maps),
-            _reading(view.services, self._services),
-            _reading(view.features, self._features),
-            _reading(view.config, self._config),
-            _reading(view.host, self._host),
+            _reading("version", view.version, self._version),
+            _reading("status", view.status, self._status),
+            _reading("metrics", view.metrics, self._metrics),
+            _reading("maps", view.maps, self._maps),
+            _reading("services", view.services, self._services),
+            _reading("features", view.features, self._features),
+            _reading("config", view.config, self._config),
+            _reading("host", view.host, self._host),
             (),
             view.log_error,
             view.swept_at,
@@ -156,14 +159,23 @@ class _HostPart:
         )
 
 
-def _reading(view: ReadingView | None, part: Part[T] | Elements[Any] | _HostPart) -> Reading[Any]:
+def _reading(
+    name: str, view: ReadingView | None, part: Part[T] | Elements[Any] | _HostPart
+) -> Reading[Any]:
     if view is None:
         return _UNASKED
-    value = None if bytes(view.value) == b"null" else part.decode(view.value)
-    reading: Reading[Any] = Reading(view.state, value, view.reason, view.origin)
-    if value is None and reading == _UNASKED:
-        return _UNASKED
-    check_reading(reading)
+    try:
+        value = None if bytes(view.value) == b"null" else part.decode(view.value)
+        reading: Reading[Any] = Reading(view.state, value, view.reason, view.origin)
+        if value is None and reading == _UNASKED:
+            return _UNASKED
+        check_reading(reading)
+    except OutOfBoundsError as error:
+        raise OutOfBoundsError(f"{name}: {error}") from None
+    except msgspec.ValidationError as error:
+        if not str(error).startswith(_NEW_WORD):
+            raise msgspec.ValidationError(f"{name}: {error}") from None
+        return Reading.failed(clean(f"written by a newer ciltop: {error}"))
     return reading
 
 
