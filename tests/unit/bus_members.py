@@ -117,10 +117,10 @@ class Bus:
             self.wills.append((self.now + INTERVAL_SECONDS, one, one.connection))
             one.membership.link_changed(False)
 
-    def kill(self, one: Collector) -> None:
-        """End it without a word."""
+    def kill(self, one: Collector, *, is_noticed: bool = True) -> None:
+        """End it without a word; its will comes where the broker sees its connection end."""
         self.collectors.remove(one)
-        if one.is_up:
+        if one.is_up and is_noticed:
             self.wills.append((self.now + INTERVAL_SECONDS, one, one.connection))
 
     def stop(self, one: Collector) -> None:

@@ -52,9 +52,13 @@ class Collectors(RuleBasedStateMachine):
             self.bus.connect(one)
 
     @precondition(lambda self: self.bus.collectors)
-    @rule(place=PLACE, is_clean=st.booleans())
-    def end(self, place: int, is_clean: bool) -> None:
-        (self.bus.stop if is_clean else self.bus.kill)(self.pick(place))
+    @rule(place=PLACE, how=st.sampled_from(["stopped", "killed", "host gone"]))
+    def end(self, place: int, how: str) -> None:
+        one = self.pick(place)
+        if how == "stopped":
+            self.bus.stop(one)
+        else:
+            self.bus.kill(one, is_noticed=how == "killed")
         self.disturbed_at = self.bus.now
 
     @precondition(lambda self: self.bus.collectors)
@@ -118,7 +122,8 @@ class Collectors(RuleBasedStateMachine):
             if count <= 1:
                 self.twice_since.pop(name, None)
             else:
-                since = self.twice_since.setdefault(name, bus.now)
+                # Whose presences are lost is as good as cut off.
+                since = max(self.twice_since.setdefault(name, bus.now), bus.lost_at)
                 assert bus.now - since <= TWO_INTERVALS + SLACK, "read twice"
             if bus.collectors and bus.now - self.disturbed_at > QUIET_SECONDS:
                 assert count == 1, f"{name} has {count} readers"

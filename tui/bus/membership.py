@@ -27,9 +27,10 @@ MOST_INTERVAL_SECONDS = 60.0
 SILENT_INTERVALS = 1.75
 """A collector that was not heard for so long is dead."""
 
-RETAINED_INTERVALS = 1.25
-"""A retained presence may be of a collector that died long ago: it is heard anew within an
-interval, give or take, or does not count."""
+ANEW_INTERVALS = 1.25
+"""Within an interval, give or take, everybody alive is heard anew: so long counts a retained
+presence, which may be of a collector that died long ago, and whoever was there before we, or the
+link, stood still."""
 
 GRACE_INTERVALS = 2.0
 """After our link was down nobody is dead for so long, and a start without broker waits so long."""
@@ -215,7 +216,7 @@ class Membership:
         now = self._clock()
         if now - self._ticked_at > self._interval:
             # We slept: what was said meanwhile waits to be read.
-            self._spare(now, SILENT_INTERVALS)
+            self._spare(now, ANEW_INTERVALS)
         self._ticked_at = now
         self._settle(now)
         if self._is_up:
@@ -243,7 +244,7 @@ class Membership:
         now = self._clock()
         if self._has_echo and now - self._heard_at > SILENT_INTERVALS * self._interval:
             # The link stood still: what others said waits behind this.
-            self._spare(now, SILENT_INTERVALS)
+            self._spare(now, ANEW_INTERVALS)
         self._heard_at = now
         self._has_echo = self._has_echo or collector == self._own_id
 
@@ -281,7 +282,7 @@ class Membership:
         if is_retained:
             if not peer.is_live:
                 peer.run = run
-                peer.until = max(peer.until, now + RETAINED_INTERVALS * interval)
+                peer.until = max(peer.until, now + ANEW_INTERVALS * interval)
             return
         peer.run, peer.interval, peer.is_live = run, interval, True
         peer.until = max(peer.until, now + SILENT_INTERVALS * interval)
