@@ -173,8 +173,7 @@ class NodePublishing:
                 del self._sent[uid]
             elif now - self._unseen_since.setdefault(uid, now) >= GONE_SECONDS:
                 del self._sent[uid]
-                self._postbox.post(FactsMessage(None), TopicKind.FACTS, name)
-                self._postbox.clear(TopicKind.FACTS, name)
+                self._postbox.tell_gone(FactsMessage(None), TopicKind.FACTS, name)
             yield
         for uid in self._unseen_since.keys() - (unseen & self._sent.keys()):
             del self._unseen_since[uid]

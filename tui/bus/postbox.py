@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -104,11 +104,14 @@ class Postbox:
         self._sends.send(outgoing)
         return len(outgoing.payload)
 
-    def cleared(self, kind: TopicKind, name: str = "") -> Outgoing:
-        """Return what makes the broker forget what it keeps on a topic."""
-        topic = str(self.topic(kind, name))
-        return Outgoing(topic, b"", qos=1, is_retained=True)
-
-    def clear(self, kind: TopicKind, name: str = "") -> None:
-        """Make the broker forget what it keeps on a topic."""
+    def tell_gone(self, message: Message, kind: TopicKind, name: str) -> None:
+        """Tell those who listen of an end, then make the broker forget the topic; in this order."""
+        outgoing = self.made(message, kind, name)
+        self._sends.send(
+            replace(outgoing, qos=1, is_retained=False, expiry_seconds=None, replaces=False)
+        )
         self._sends.send(self.cleared(kind, name))
+
+    def cleared(self, kind: TopicKind, name: str = "", qos: int = 1) -> Outgoing:
+        """Return what makes the broker forget what it keeps on a topic."""
+        return Outgoing(str(self.topic(kind, name)), b"", qos, is_retained=True)

@@ -193,12 +193,12 @@ class Publisher:
         The presence GONE comes before its topic is cleared, for those who listen now.
         """
         box, own = self.postbox, self._identity.id
-        last = [box.made(farewell_of(self._identity), TopicKind.PRESENCE, own)]
         if self._membership.standby_reason:
             return []
+        last = [box.made(farewell_of(self._identity), TopicKind.PRESENCE, own)]
         last += [box.cleared(TopicKind.PART, own), box.cleared(TopicKind.PRESENCE, own)]
         if self._membership.is_settled and self._membership.present == {own}:
-            last += [box.cleared(TopicKind.FACTS, name) for name in self.nodes.names]
+            last += [box.cleared(TopicKind.FACTS, name, qos=0) for name in self.nodes.names]
             kinds = (TopicKind.CLUSTER, TopicKind.FINDINGS, TopicKind.ROOM)
             last += [box.cleared(kind) for kind in kinds]
         return last

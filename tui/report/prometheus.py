@@ -227,6 +227,11 @@ class MetricsServer:
         """Where it listens."""
         return int(self._server.server_address[1])
 
+    @property
+    def address(self) -> str:
+        """The address it listens on."""
+        return str(self._server.server_address[0])
+
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
