@@ -211,8 +211,8 @@ class RespondingSource:
                         await self._leave_cluster()
                     yield self._noted(fact)
                     if self._session is not None and not self._is_offered:
-                        if self._cluster is not None:
-                            yield ClusterSeen(self._own(self._cluster))
+                        # Before anybody may act: what must be typed comes from the session.
+                        yield ClusterSeen(self._own(self._cluster or ClusterFacts()))
                         self._offer(self._session)
         finally:
             flushing.cancel()
