@@ -146,23 +146,14 @@ class NodeLog:
 
 def _with_gap(batches: list[LogBatch], before: float | None, lost: CleanText) -> list[LogBatch]:
     """Return the batches with a gap before the first: from the last line of before to its first."""
-    first = batches[0]
-    until = first.lines[0].time if first.lines else before
-    if first.gap is not None:
-        until = max(first.gap.ended_at, until or 0.0)
-        since = min(first.gap.started_at, first.gap.started_at if before is None else before)
-        gap = replace(
-            first.gap,
-            started_at=since,
-            ended_at=until,
-            lost_lines=None,
-            reason=clean(f"{first.gap.reason}; {lost}"),
-        )
-    else:
-        until = until or 0.0
-        since = until if before is None else min(before, until)
-        gap = LogGap(first.node_uid, since, until, None, lost)
-    return [replace(first, gap=gap), *batches[1:]]
+    first, own = batches[0], batches[0].gap
+    first_time = first.lines[0].time if first.lines else before or 0.0
+    since = first_time if own is None else own.started_at
+    until = first_time if own is None else own.ended_at
+    reason = lost if own is None else clean(f"{own.reason}; {lost}")
+    if before is not None:
+        since = min(since, before)
+    return [replace(first, gap=LogGap(first.node_uid, since, until, None, reason)), *batches[1:]]
 
 
 def _time(line: LogLine) -> float:
