@@ -158,7 +158,7 @@ class Clusters:
         """Return what is known of a cluster; None for one that was never heard of."""
         return self._records.get(name)
 
-    def open(self, name: CleanText) -> ClusterRecord | None:
+    def record_of(self, name: CleanText) -> ClusterRecord | None:
         """Return a cluster's record, new where there is none; None where there are too many."""
         record = self._records.get(name)
         if record is None and len(self._records) < MOST_CLUSTERS:

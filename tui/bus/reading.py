@@ -57,7 +57,7 @@ class Reader:
         topic = parse_topic(incoming.topic)
         if topic.kind in _OF_ONE and name != self.chosen:
             return []
-        record = self._clusters.open(name)
+        record = self._clusters.record_of(name)
         if record is None:
             raise RejectedError(f"one cluster too many: {name}")
         facts = record.read(letter, incoming, self._wall(), now)
