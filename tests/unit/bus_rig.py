@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.unit.store_facts import agent, batch, line, node, origin, usage
 from tui.bus.encoding import Decoder, encode_letter
@@ -173,7 +174,11 @@ def facts(uid: NodeUid | str = "uid-1", swept_at: float | None = 5.0, **parts: o
     uid = NodeUid(str(uid))
     usages: tuple[MapUsage, ...] = (usage(10, 5.0),)
     maps = Reading.known(usages, origin(5.0))
-    known = NodeFacts(node(uid), agent(uid=uid), maps=maps, swept_at=swept_at)
+    cannot: Reading[Any] = Reading.unknown(clean("this release can't tell"))
+    known = NodeFacts(
+        node(uid), agent(uid=uid), cannot, cannot, cannot, maps, cannot, cannot, cannot, cannot,
+        swept_at=swept_at,
+    )  # fmt: skip
     return replace(known, **parts)  # type: ignore[arg-type]  # fields of the facts
 
 

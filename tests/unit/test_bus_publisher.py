@@ -20,7 +20,7 @@ from tests.unit.bus_rig import (
 )
 from tests.unit.store_facts import agent, node
 from tui.bus.messages import ClusterMessage, FactsMessage, PresenceMessage
-from tui.bus.node_publishing import GONE_SECONDS
+from tui.bus.node_publishing import FIRST_SECONDS, GONE_SECONDS
 from tui.bus.post import Incoming, LinkKind, LinkState, Outgoing
 from tui.bus.rendezvous import owner
 from tui.bus.topics import Topic, TopicKind, parse_topic
@@ -128,6 +128,23 @@ def test_a_node_that_was_never_read_is_not_sent() -> None:
     rig = Rig()
     rig.see(facts("uid-1", swept_at=None))
     assert not rig.facts(rig.tick())
+
+
+def test_the_first_message_waits_for_parts_that_take_another_exec() -> None:
+    rig = Rig()
+    rig.see(facts("uid-1", features=Reading()))
+    assert not rig.facts(rig.tick())
+    rig.see(facts("uid-1"))
+    assert rig.facts(rig.tick())
+
+
+def test_the_first_message_does_not_wait_for_ever() -> None:
+    rig = Rig()
+    rig.see(facts("uid-1", features=Reading()))
+    sent = [rig.facts(rig.tick()) for _ in range(int(FIRST_SECONDS) + 2)]
+    assert len([one for one in sent if one]) == 1
+    rig.see(facts("uid-1"))
+    assert rig.facts(rig.tick()), "what was missing is sent at once"
 
 
 def test_a_node_that_cannot_be_asked_is_sent() -> None:

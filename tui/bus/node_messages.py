@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from tui.bus.messages import FactsMessage
 from tui.model.findings import FindingSeverity, Verdict
 from tui.model.logs import LogEntry, LogGap
 from tui.model.maps import NO_TREND, MapUsage
 from tui.model.node import AgentPhase
-from tui.model.reading import Reading
+from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import NodeFacts
 
 MOST_LOGGED = 64
@@ -18,8 +19,9 @@ MOST_LOGGED = 64
 ANSWERING = frozenset({AgentPhase.RUNNING, AgentPhase.NOT_READY})
 """Phases in which an agent's container may answer an exec."""
 
-Trouble = tuple[FindingSeverity | None, AgentPhase | None, bool | None, bool]
-"""Worst harm that the checks see, the agent's phase, the node's readiness, whether execs fail."""
+Trouble = tuple[FindingSeverity | None, AgentPhase | None, bool | None, bool, int]
+"""Worst harm that the checks see, the agent's phase, the node's readiness, whether execs fail, and
+how much was not read yet."""
 
 
 def facts_message(facts: NodeFacts) -> FactsMessage:
@@ -61,16 +63,34 @@ def trouble(facts: NodeFacts, verdicts: Sequence[Verdict]) -> Trouble:
     worst = verdicts[0].severity if verdicts else None
     harm = worst if worst in (FindingSeverity.ACTIVE, FindingSeverity.ARMED) else None
     phase = None if facts.agent is None else facts.agent.phase
-    return (harm, phase, facts.node.is_ready, bool(facts.sweep_error))
+    return (harm, phase, facts.node.is_ready, bool(facts.sweep_error), unread_parts(facts))
 
 
-def has_answer(facts: NodeFacts, since: float | None) -> bool:
+def unread_parts(facts: NodeFacts) -> int:
+    """Return how many parts of a node were not asked for yet."""
+    readings: tuple[Reading[Any], ...] = (
+        facts.version,
+        facts.status,
+        facts.metrics,
+        facts.maps,
+        facts.services,
+        facts.features,
+        facts.config,
+        facts.host,
+    )
+    return sum(one.state is ReadingState.UNKNOWN and not one.reason for one in readings)
+
+
+def has_answer(facts: NodeFacts, since: float | None, *, is_last: bool) -> bool:
     """Whether something is known of a node that is worth overwriting what others told of it.
 
     Args:
         facts: the node's.
         since: when it became this collector's, seconds since the epoch; None for always.
+        is_last: whether parts that were not read yet were waited for long enough.
     """
     if facts.sweep_error or facts.agent is None or facts.agent.phase not in ANSWERING:
         return True
-    return facts.swept_at is not None and (since is None or facts.swept_at >= since)
+    if facts.swept_at is None or (since is not None and facts.swept_at < since):
+        return False
+    return is_last or not unread_parts(facts)

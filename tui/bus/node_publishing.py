@@ -28,6 +28,10 @@ GONE_SECONDS = 3.0
 """A node that is not seen for so long, with the same share, left the cluster: one that moves away
 and back is not seen for a moment, too."""
 
+FIRST_SECONDS = 20.0
+"""The first message of a node waits so long for parts that take another exec: it replaces what a
+collector before this one knew."""
+
 MOVE_SLACK_SECONDS = 1.0
 """A share is noticed at the next tick: an answer may be so much older."""
 
@@ -64,6 +68,8 @@ class NodePublishing:
         self._sent: dict[NodeUid, _Sent] = {}
         self._since: dict[NodeUid, float | None] = {}
         """When a node that was another's became ours, seconds since the epoch."""
+        self._first_at: dict[NodeUid, float] = {}
+        """When a node that was not sent yet was seen first."""
         self._unseen_since: dict[NodeUid, float] = {}
         self._pass: Iterator[None] | None = None
         self.node_count = 0
@@ -124,6 +130,7 @@ class NodePublishing:
         for uid in self._is_ours.keys() - snapshot.nodes.keys():
             del self._is_ours[uid]
             self._since.pop(uid, None)
+            self._first_at.pop(uid, None)
         if snapshot.is_complete:
             yield from self._look_for_gone(snapshot, share)
         self.node_count = count
@@ -140,12 +147,17 @@ class NodePublishing:
                 # Another sends it from now on; what the broker keeps is that one's to renew.
                 self._sent.pop(uid, None)
                 self._since.pop(uid, None)
+                self._first_at.pop(uid, None)
         return is_ours
 
     def _is_due(self, uid: NodeUid, facts: NodeFacts, snapshot: Snapshot, tick: float) -> bool:
         sent = self._sent.get(uid)
         if sent is None:
-            return has_answer(facts, self._since.get(uid))
+            since = self._since.get(uid)
+            waits = self._clock.monotonic() - self._first_at.setdefault(
+                uid, self._clock.monotonic()
+            )
+            return has_answer(facts, since, is_last=waits >= FIRST_SECONDS)
         if sent.facts is facts:
             return False
         if self._clock.monotonic() - sent.at >= tick:
@@ -157,6 +169,7 @@ class NodePublishing:
         self.payload_bytes += self._postbox.post(facts_message(facts), TopicKind.FACTS, name)
         self.messages += 1
         urgency = trouble(facts, snapshot.verdicts.get(uid, ()))
+        self._first_at.pop(uid, None)
         self._sent[uid] = _Sent(name, facts, self._clock.monotonic(), urgency)
 
     def _look_for_gone(self, snapshot: Snapshot, share: Share) -> Iterator[None]:
