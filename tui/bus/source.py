@@ -137,9 +137,9 @@ class BrokerSource:
 
     def note_own(self, record: AuditRecord) -> None:
         """Remember a record of this machine's audit file: it will come back from the broker."""
-        record_of = self._clusters.get(self._chosen)
-        if record_of is not None:
-            record_of.note_own(record)
+        cluster = self._clusters.record_of(self._chosen) if self._chosen else None
+        if cluster is not None:
+            cluster.note_own(record)
 
     def choose_cluster(self, name: str) -> None:
         """Show another cluster from here on."""
