@@ -96,7 +96,9 @@ class Connection:
                 self._watch()
                 await self._accepted
         except TimeoutError as error:
-            raise connect_fault(self._address, error) from None
+            fault = connect_fault(self._address, error)
+            is_mute = self._fileno >= 0
+            raise LinkFault(FaultKind.MUTE, fault.sentence) if is_mute else fault from None
         finally:
             if not self._accepted.done() or self._accepted.cancelled() or self.ended.done():
                 self.abort()

@@ -21,6 +21,9 @@ class FaultKind(StrEnum):
     """The broker says that it knows no MQTT 5."""
     HUNG_UP = "hung-up"
     """It closed the connection before it answered: perhaps it knows no MQTT 5."""
+    MUTE = "mute"
+    """It took our CONNECT and said nothing: overloaded, or waiting for more of what it takes for
+    an older CONNECT, as amqtt 0.12 does."""
     TAKEN_OVER = "taken-over"
     """Another client came with our id: coming back at once would throw that one out."""
 
@@ -43,6 +46,9 @@ def who(address: BrokerAddress) -> str:
     return "a client without user and certificate"
 
 
+_HUNG_UP = "hung up while TLS was set up; does this port speak TLS?"
+
+
 def connect_fault(address: BrokerAddress, error: BaseException, names: str = "") -> LinkFault:
     """Tell why no connection came about, from the error that ended the attempt.
 
@@ -57,13 +63,15 @@ def connect_fault(address: BrokerAddress, error: BaseException, names: str = "")
         case ssl.SSLCertVerificationError():
             return LinkFault(FaultKind.REFUSED, _untrusted(address, error, names))
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            words = "hung up while TLS was set up"
+            words = _HUNG_UP
         case ssl.SSLError():
             return LinkFault(FaultKind.REFUSED, _tls_sentence(address, error))
         case socket.gaierror():
             words = f"the name can't be resolved: {error.strerror}"
         case ConnectionRefusedError():
             words = "nothing listens there"
+        case ConnectionResetError() if address.uses_tls:
+            words = _HUNG_UP
         case TimeoutError():
             words = "does not answer"
         case OSError():

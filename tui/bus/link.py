@@ -45,8 +45,6 @@ class Pace:
     """The same where somebody has to change something."""
     stable: float = 30.0
     """A connection that held so long makes the failures before it forgotten."""
-    short: float = 5.0
-    """One that broke sooner looks like a fight over a client id."""
     echo: float = 5.0
     """For a message to come back."""
     ask_again: float = 60.0
@@ -97,6 +95,7 @@ class Link:
         """
         self._address = address
         self._client_id = client_id or fresh_client_id()
+        self._is_id_fixed = bool(client_id)
         self._will = will
         self._will_delay_seconds = math.ceil(will_delay_seconds)
         self._on_message = on_message
@@ -189,7 +188,7 @@ class Link:
                     slow.reset()
                 fault = self._judged(fault, lived)
                 self._tell_down(fault)
-                is_quick = fault.kind in (FaultKind.LOST, FaultKind.HUNG_UP)
+                is_quick = fault.kind in (FaultKind.LOST, FaultKind.HUNG_UP, FaultKind.MUTE)
                 wait = (quick if is_quick else slow).next_seconds()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), wait)
@@ -233,7 +232,10 @@ class Link:
         try:
             return await self._open(self._is_v5)
         except LinkFault as fault:
-            if not self._is_v5 or fault.kind not in (FaultKind.TOO_OLD, FaultKind.HUNG_UP):
+            # A broker that once spoke MQTT 5 is slow when it is mute, not old.
+            is_mute = fault.kind is FaultKind.MUTE and not self._has_been_up
+            is_old = is_mute or fault.kind in (FaultKind.TOO_OLD, FaultKind.HUNG_UP)
+            if not self._is_v5 or not is_old:
                 raise
         connection = await self._open(is_v5=False)
         self._is_v5 = False
@@ -359,15 +361,19 @@ class Link:
     # The state
 
     def _judged(self, fault: LinkFault, lived: float) -> LinkFault:
-        """Return the fault, as a fight over the client id where it looks like one."""
-        is_short = fault.kind is FaultKind.LOST and 0 < lived < self._pace.short
+        """Return the fault, as a fight over the client id where it looks like one.
+
+        Mosquitto 2.0 says nothing to the one whose place is taken, nor does any broker to a client
+        of MQTT 3.1.1.
+        """
+        is_short = fault.kind is FaultKind.LOST and 0 < lived < self._pace.stable
         self._short_lives = self._short_lives + 1 if is_short else 0
-        if self._is_v5 or self._short_lives < _SHORT_LIVES:
+        if not self._is_id_fixed or self._short_lives < _SHORT_LIVES:
             return fault
         return LinkFault(
             FaultKind.TAKEN_OVER,
-            f"{self._address}: closes the connection right after each connect: does another "
-            f"client use our id {self._client_id!r}?",
+            f"{self._address}: breaks soon after each connect: does another client use our id "
+            f"{self._client_id!r}?",
         )
 
     def _tell_down(self, fault: LinkFault) -> None:
