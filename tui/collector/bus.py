@@ -31,6 +31,13 @@ BEATS_PER_INTERVAL = 10
 MOST_BEAT_SECONDS = 0.5
 
 
+def sentence_of(state: LinkState) -> str:
+    """Return how the link stands, in one line."""
+    protocol = f" with {state.protocol}" if state.kind is LinkKind.UP and state.protocol else ""
+    reason = state.reason.removeprefix(f"{state.broker}: ")
+    return f"broker {state.broker} {state.kind.value}{protocol}{f': {reason}' if reason else ''}"
+
+
 class _Nowhere:
     """Sends nothing: the will is made before there is a link."""
 
@@ -59,6 +66,7 @@ class CollectorBus:
         self._notices = notices
         self._parts = filter_of(TopicKind.PART, cluster)
         self._has_connected = False
+        self._refusal = ""
         self._refused = asyncio.Event()
         self.membership = Membership(
             identity.id,
@@ -118,8 +126,7 @@ class CollectorBus:
         for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
-        state = self.link.state
-        raise BrokerError(f"broker {state.broker or self._address} refused: {state.reason}")
+        raise BrokerError(self._refusal)
 
     async def _beat(self) -> None:
         """Keep the share and the presence, whatever else there is to do."""
@@ -159,12 +166,11 @@ class CollectorBus:
 
     def _note_state(self, state: LinkState) -> None:
         self.membership.link_changed(state.kind is LinkKind.UP)
-        words = [f"broker {state.broker or self._address}: {state.kind.value}"]
-        words += [str(word) for word in (state.protocol, state.reason) if word]
         if state.kind is not LinkKind.CONNECTING:
-            self._notices.say("link", ", ".join(words))
+            self._notices.say("link", sentence_of(state))
         self._has_connected = self._has_connected or state.kind is LinkKind.UP
         if state.kind is LinkKind.REFUSED and not self._has_connected:
+            self._refusal = sentence_of(state)
             self._refused.set()
 
     def status(self, common: CollectorStatus) -> CollectorStatus:
