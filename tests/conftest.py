@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.brokers import broker_certificates, mosquitto
+from tui.settings import SETTINGS
 
 __all__ = ["broker_certificates", "mosquitto"]
 
@@ -20,9 +21,11 @@ settings.load_profile("exploring" if os.environ.get("CILTOP_EXPLORE") else "repe
 
 @pytest.fixture(autouse=True)
 def no_user_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the user's config file, kubeconfig and proxies from the test."""
+    """Hide the user's config file, broker, kubeconfig and proxies from the test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.environment or "CILTOP_NONE", raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -92,3 +92,40 @@ def test_a_flag_wins_over_a_context(tmp_path: Path) -> None:
 
 def test_the_path_follows_xdg() -> None:
     assert default_path({"XDG_CONFIG_HOME": "/x"}) == Path("/x/ciltop/config.toml")
+
+
+def test_the_environment_wins_over_the_file_and_loses_against_a_flag(tmp_path: Path) -> None:
+    path = write(tmp_path, 'mqtt = "mqtt://file"\ncluster = "file"\ncollector-id = "file"\n')
+    environment = {"CILTOP_MQTT_URL": "mqtt://env", "CILTOP_CLUSTER": "env", "CILTOP_MQTT_CA": ""}
+    config = load_config(path, {"mqtt": "mqtt://flag"}, environment)
+    assert config.text("mqtt") == "mqtt://flag"
+    assert config.text("cluster") == "env"
+    assert config.chosen["cluster"].origin == "environment CILTOP_CLUSTER"
+    assert config.text("collector-id") == "file"
+    assert config.text("mqtt-ca") is None
+    assert "environment CILTOP_CLUSTER" in describe(config)
+
+
+def test_a_secret_is_never_shown_and_has_no_flag(tmp_path: Path) -> None:
+    config = load_config(tmp_path / "none", {}, {"CILTOP_MQTT_PASSWORD": "hunter2"})
+    secret = config.secret("mqtt-password")
+    assert secret is not None
+    assert secret.reveal() == "hunter2"
+    assert "hunter2" not in f"{config} {describe(config)} {config.text('mqtt-password')}"
+    assert all(not setting.flags for setting in SETTINGS if setting.is_secret)
+
+
+@pytest.mark.parametrize("line", ['mqtt-password = "x"', 'mqtt = "mqtt://u:x@broker"'])
+def test_a_file_with_a_password_must_be_its_owners_alone(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path, line + "\n")
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match=f"chmod 600 {path}"):
+        load_config(path, {})
+    path.chmod(0o600)
+    assert load_config(path, {}).secret("mqtt-password") is not None
+
+
+def test_a_password_that_is_no_text_is_not_printed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, "mqtt-password = 12345\n"), {})
+    assert "12345" not in caught.value.message
