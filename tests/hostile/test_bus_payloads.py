@@ -212,7 +212,7 @@ def test_more_held_than_wanted() -> None:
         "value": {**coverage, "held_backends": 0},
         "origin": {"source": "x", "observed_at": 1.0},
     }
-    assert reason(spoilt("facts.services", reading)) == "more is held than wanted"
+    assert reason(spoilt("facts.services", reading)) == "services: more is held than wanted"
 
 
 def test_a_hundred_thousand_maps() -> None:
