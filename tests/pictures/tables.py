@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.pictures.bus_messages import message_sections, metrics_table
 from tui.checks.registry import all_checks
 from tui.cilium.probes import PROBES
 from tui.keymap import key_table_markdown
@@ -84,6 +85,8 @@ TABLES: Mapping[Place, Callable[[], str]] = {
     Place(Path("README.md"), "keys"): key_table_markdown,
     Place(Path("README.md"), "limitations"): limitation_table,
     Place(Path("docs/checks.md"), "checks"): check_sections,
+    Place(Path("docs/mqtt.md"), "messages"): message_sections,
+    Place(Path("docs/mqtt.md"), "metrics"): metrics_table,
     Place(Path("docs/probes.md"), "probes"): probe_table,
     Place(Path("docs/simulator.md"), "scenarios"): scenario_table,
 }
