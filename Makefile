@@ -22,7 +22,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 
 help:
-	@echo "make demo         dashboard on a simulated cluster (DEMO_ARGS='--scenario shrunk')"
+	@echo "make demo         dashboard on a simulated cluster (DEMO_ARGS='--scenario shrunk', DEMO_ARGS=--mqtt)"
 	@echo "make test         the tests (TEST_ARGS='-k logs')"
 	@echo "make check        format, lint, types, import contracts, file and function size"
 	@echo "make bench        the measured budgets, as ratios side by side"
@@ -65,7 +65,16 @@ $(VENV)/.dev: uv.lock pyproject.toml README.md | $(BIN)/python
 	$(SYNC)
 	@touch $@ $(VENV)/.run
 
-demo: $(VENV)/.run
+# `ciltop demo --mqtt` takes the broker in Python where Mosquitto is not installed.
+SBIN := /usr/local/sbin:/usr/sbin:/opt/homebrew/sbin
+NEEDS_AMQTT = $(and $(findstring --mqtt,$(DEMO_ARGS)),$(if \
+	$(shell PATH="$$PATH:$(SBIN)" command -v mosquitto),,yes))
+
+$(VENV)/.amqtt: uv.lock pyproject.toml | $(VENV)/.run
+	$(SYNC) --no-dev --extra amqtt
+	@touch $@
+
+demo: $(VENV)/.run $(if $(NEEDS_AMQTT),$(VENV)/.amqtt)
 	@$(BIN)/ciltop demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev
