@@ -40,6 +40,7 @@ OpenFeed = Callable[[], "tuple[SnapshotBox, Controls]"]
 
 POLL_SECONDS = 0.5
 TICK_SECONDS = 1.0
+NOTICE_SECONDS = 20.0
 # The log view's own `l` scrolls; here `l` chooses levels, and the arrow keys scroll.
 _KEY_CHANGES = {"log.scroll-on": "right", "log.scroll-back": "left"}
 
@@ -104,6 +105,8 @@ class CiltopApp(App[None]):
         self.call_after_refresh(controls.start)
         if self._settings.theme not in self.available_themes:
             dashboard.say(f"no theme {self._settings.theme}; :theme and tab list them", "warning")
+        if self._settings.notice:
+            self.notify(self._settings.notice, timeout=NOTICE_SECONDS, markup=False)
 
     @property
     def is_open(self) -> bool:

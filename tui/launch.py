@@ -77,8 +77,12 @@ def run_demo(config: Config, arguments: argparse.Namespace) -> int:
         return _run_live(config, str(simulator.kubeconfig), connect_when_ready)
 
 
-def run_broker(config: Config) -> int:
+def run_broker(config: Config, notice: str = "") -> int:
     """Show what collectors tell a broker; act where the kubeconfig is of the same cluster.
+
+    Args:
+        config: names the broker.
+        notice: said once the dashboard stands.
 
     Raises:
         ConfigError: the broker's settings don't go together.
@@ -89,7 +93,10 @@ def run_broker(config: Config) -> int:
 
     parts = broker_parts(config)
     return run_dashboard(
-        parts.config, lambda: feed_of(parts.open_source, parts.open_acting), broker_exit_code
+        parts.config,
+        lambda: feed_of(parts.open_source, parts.open_acting),
+        broker_exit_code,
+        notice,
     )
 
 
@@ -107,6 +114,7 @@ def run_dashboard(
     config: Config,
     open_feed: Callable[[], tuple[Mailbox, CollectorThread]],
     exit_code: Callable[[CollectorThread, Mailbox], int],
+    notice: str = "",
 ) -> int:
     """Run the screens until they are left; return the exit code."""
     from tui.app import CiltopApp
@@ -126,6 +134,7 @@ def run_dashboard(
             screenshots=Path(config.text("screenshots") or "screenshots").expanduser(),
             theme=config.text("theme") or "textual-dark",
             is_ascii=None if symbols == "auto" else symbols == "ascii",
+            notice=notice,
             state=state_folder(),
         ),
     )

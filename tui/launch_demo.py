@@ -36,7 +36,7 @@ def run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
         _say(f"  in another terminal: {demo.look_command}")
         demo.wait_ready()
         shown = demo.config(config)
-        code = run_broker(shown)
+        code = run_broker(shown, f"{where}; to look at its topics:\n{demo.look_command}")
         _say(f"the broker ({where}) held at the end:")
         _say(asyncio.run(_held(broker_address(shown))))
         return code

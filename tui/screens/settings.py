@@ -18,5 +18,7 @@ class AppSettings:
     """A theme of Textual."""
     is_ascii: bool | None = None
     """Whether to draw ASCII only; None asks the terminal."""
+    notice: str = ""
+    """Said once Home stands, long enough to be copied."""
     state: Path | None = None
     """Folder of what outlives a run, such as muted findings; None keeps it in memory."""
