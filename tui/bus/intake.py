@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 from tui.bus import shifting
 from tui.bus.clocks import SenderClocks
@@ -36,8 +35,6 @@ AGES_KEY = "mqtt-ages"
 
 LOST_SECONDS = 60.0
 """The gap of lost messages closes when none was lost for so long."""
-
-_topic = lru_cache(maxsize=16_384)(parse_topic)
 
 
 class Intake:
@@ -72,7 +69,7 @@ class Intake:
             RejectedError: it contradicts what is known, such as a node UID under two names.
         """
         envelope, message = letter.envelope, letter.message
-        topic = _topic(incoming.topic)
+        topic = parse_topic(incoming.topic)
         if topic.kind is TopicKind.PRESENCE:
             self._refuse(envelope.sender)
         step = self._losses.step(incoming.topic, envelope, is_retained=incoming.is_retained)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 ROOT = "ciltop/v1"
@@ -103,6 +104,7 @@ def unescape(level: str) -> str:
     return name
 
 
+@lru_cache(maxsize=16_384)
 def parse_topic(text: str) -> Topic:
     """Take a topic apart.
 
