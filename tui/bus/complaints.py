@@ -43,11 +43,6 @@ class Complaints:
             )
         return "; ".join(parts)
 
-    def begin(self) -> None:
-        """Begin with a new connection: rights may have changed."""
-        self._unreadable.clear()
-        self._unwritable.clear()
-
     def end(self) -> None:
         """Wait for nothing more: the connection is over."""
         for topic, timer in self._expected.items():

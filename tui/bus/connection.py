@@ -111,6 +111,7 @@ class Connection:
         self._fileno = sock.fileno()
         self._client.on_socket_register_write = self._want_write
         self._client.on_socket_unregister_write = self._no_write
+        self._client.on_socket_close = self._unwatch
         self._loop.add_reader(self._fileno, self._readable)
         if self._client.has_unsent:
             self._loop.add_writer(self._fileno, self._writable)
@@ -187,11 +188,15 @@ class Connection:
             self._accepted.exception()
         if self._tick is not None:
             self._tick.cancel()
+        self._unwatch()
+        self._client.close_socket()
+
+    def _unwatch(self, *_: Any) -> None:
+        """Leave the event loop while the descriptor is still open: the selector insists on it."""
         if self._fileno >= 0:
             self._loop.remove_reader(self._fileno)
             self._loop.remove_writer(self._fileno)
             self._fileno = -1
-        self._client.close_socket()
 
     # The event loop's calls
 

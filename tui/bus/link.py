@@ -264,7 +264,6 @@ class Link:
             self._counts.reconnects += 1
         self._has_been_up = True
         self._connection = connection
-        self._complaints.begin()
         self._tell(LinkKind.UP, self._complaints.sentence)
         connection.subscribe(self._filters)
         self._flush_soon()
