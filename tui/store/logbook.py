@@ -60,17 +60,17 @@ class _Fold:
         self.time = entry.line.time
         self.entry = entry
 
-    def takes(self, newer: LogEntry, is_newest: bool) -> bool:
-        """Return whether that entry is one more of these."""
+    def takes(self, batch: LogBatch, line: LogLine, is_newest: bool) -> bool:
+        """Return whether that line is one more of these."""
         mine = self.entry
         if (
-            mine.container_id != newer.container_id
-            or mine.is_previous != newer.is_previous
-            or mine.is_start_burst != newer.is_start_burst
-            or newer.line.time < self.time
+            mine.container_id != batch.container_id
+            or mine.is_previous != batch.is_previous
+            or line.time < self.time
+            or mine.is_start_burst != _is_start_burst(batch, line)
         ):
             return False
-        return is_newest or newer.line.time - mine.last_time <= self._window
+        return is_newest or line.time - mine.last_time <= self._window
 
     @property
     def _window(self) -> float:
@@ -123,19 +123,17 @@ class _Ring:
         self._folds: list[_Fold] = []
         self._by_key: dict[Template, _Fold] = {}
 
-    def add(self, entry: LogEntry) -> bool:
+    def add(self, batch: LogBatch, line: LogLine, sequence: int) -> bool:
         """Take in a line and return whether it is an entry of its own, not a repeat."""
-        key = template(entry.line)
-        meaning = _meaning(key, entry.line)
-        if meaning is not None and (apart := told_apart_by(entry.line, meaning)):
+        key = template(line)
+        meaning = _meaning(key, line)
+        if meaning is not None and (apart := told_apart_by(line, meaning)):
             key = (*key[:4], apart)
         fold = self._by_key.get(key)
-        if fold is not None and fold.takes(entry, fold is self._folds[-1]):
-            fold.add(entry.line)
+        if fold is not None and fold.takes(batch, line, fold is self._folds[-1]):
+            fold.add(line)
             return False
-        if meaning is not None:
-            entry = replace(entry, meaning=meaning.id)
-        fold = _Fold(_shared_key(key), entry)
+        fold = _Fold(_shared_key(key), _entry(batch, line, sequence, meaning))
         if self._folds and self._folds[-1].time > fold.time:
             insort(self._folds, fold, key=_fold_time)
         else:
@@ -173,7 +171,7 @@ class NodeLog:
             sequence += 1
         for line in batch.lines:
             ring = self._problems if line.level >= LogLevel.WARN else self._others
-            sequence += ring.add(_entry(batch, line, sequence))
+            sequence += ring.add(batch, line, sequence)
         self._problems.trim(limits.problems)
         self._others.trim(limits.others)
         self._rows = None
@@ -188,7 +186,7 @@ class NodeLog:
         return self._rows
 
 
-def _entry(batch: LogBatch, line: LogLine, sequence: int) -> LogEntry:
+def _entry(batch: LogBatch, line: LogLine, sequence: int, meaning: Meaning | None) -> LogEntry:
     return LogEntry(
         node_uid=batch.node_uid,
         container_id=batch.container_id,
@@ -197,6 +195,7 @@ def _entry(batch: LogBatch, line: LogLine, sequence: int) -> LogEntry:
         sequence=sequence,
         is_start_burst=_is_start_burst(batch, line),
         is_previous=batch.is_previous,
+        meaning="" if meaning is None else meaning.id,
     )
 
 
