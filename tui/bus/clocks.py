@@ -19,6 +19,9 @@ STEADY_SECONDS = 0.25
 WINDOW_SECONDS = 300.0
 """The quickest letter counts for one to two of these: a clock that was set back shows then."""
 
+EXPIRY_STEP_SECONDS = 1.25
+"""The expiry that is left has whole seconds: a smaller shift says nothing of the clocks."""
+
 MOST_RUNS = 2_000
 
 
@@ -94,7 +97,7 @@ class SenderClocks:
         if clock is None:
             held = self.held(envelope, incoming, now_mono)
             shift = now_wall - held.seconds - envelope.at
-            return shift if abs(shift) > STEADY_SECONDS else 0.0
+            return shift if abs(shift) > EXPIRY_STEP_SECONDS else 0.0
         shift = now_wall - now_mono + clock.offset
         if abs(shift - clock.shift) > STEADY_SECONDS:
             clock.shift = shift
