@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tui.bus.findings_parts import merged, part_of, severities, substance
 from tui.bus.messages import FindingsMessage
 from tui.bus.node_publishing import NodePublishing
@@ -13,6 +15,9 @@ from tui.model.snapshot import Snapshot
 
 SPACING_SECONDS = 5.0
 """Between two messages that tell of the same findings."""
+
+CPU_SHARE = 0.02
+"""Of a core, at most, goes into one topic's messages: those of many nodes take long to make."""
 
 RENEWAL_SECONDS = 60.0
 """How often a message is sent of which only the proofs' age has changed."""
@@ -30,6 +35,8 @@ class _Paced:
         self._clock = clock
         self._kind = kind
         self._name = name
+        self._cost = 0.0
+        """CPU seconds that the last message took."""
         self._sent_at: float | None = None
         self._substance: tuple[object, ...] = ()
         self._severities: frozenset[str] = frozenset()
@@ -39,12 +46,15 @@ class _Paced:
         now = self._clock.monotonic()
         since = float("inf") if self._sent_at is None else now - self._sent_at
         found = severities(message)
-        if found == self._severities and since < SPACING_SECONDS:
+        is_news = found != self._severities
+        if since < (0.0 if is_news else SPACING_SECONDS) or since < self._cost / CPU_SHARE:
             return
         told = substance(message)
         if told == self._substance and since < RENEWAL_SECONDS:
             return
+        began_at = time.thread_time()
         self._postbox.post(message, self._kind, self._name)
+        self._cost = time.thread_time() - began_at
         self._sent_at, self._substance, self._severities = now, told, found
 
     def forget(self) -> None:

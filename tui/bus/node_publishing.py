@@ -77,7 +77,7 @@ class NodePublishing:
         self.messages = 0
         self.payload_bytes = 0
         self.spent_seconds = 0.0
-        """Time that the passes took, for the metrics."""
+        """CPU time that the passes took, for the metrics."""
 
     @property
     def names(self) -> list[NodeName]:
@@ -106,11 +106,11 @@ class NodePublishing:
 
     def work(self, ends_at: float) -> bool:
         """Go on with the pass until then, by the stopwatch; return whether it is unfinished."""
-        began_at = self._stopwatch()
+        began_at = time.thread_time()
         while self._pass is not None and self._stopwatch() < ends_at:
             if next(self._pass, _END) is _END:
                 self._pass = None
-        self.spent_seconds += self._stopwatch() - began_at
+        self.spent_seconds += time.thread_time() - began_at
         return self._pass is not None
 
     def _look(self, snapshot: Snapshot, share: Share) -> Iterator[None]:

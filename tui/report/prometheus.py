@@ -136,8 +136,8 @@ def _of_link(status: CollectorStatus) -> Iterator[Metric]:
         ("facts_messages", "Messages about single nodes.", status.facts_messages),
         ("facts_bytes", "Payload of the messages about single nodes.", status.facts_bytes),
         (
-            "publishing_seconds",
-            "Time spent on making the messages about nodes.",
+            "publishing_cpu_seconds",
+            "CPU time spent on making the messages about nodes.",
             status.publishing_seconds,
         ),
     )
