@@ -29,6 +29,20 @@ help:
 	@echo "make screenshots  pictures of every screen into screenshots/"
 	@echo "make lock         resolve uv.lock anew"
 
+# What tests use beside Python. They skip cleanly without, but they prove less.
+define TEST_PROGRAMS
+	@missing=; for tool in mosquitto:mosquitto mosquitto_pub:mosquitto-clients openssl:openssl; do \
+		command -v $${tool%%:*} >/dev/null 2>&1 || [ -x /usr/sbin/$${tool%%:*} ] || \
+		missing="$$missing $${tool##*:}"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing$$missing for the tests"; \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -q --no-install-recommends $$missing; } >/dev/null && exit 0; \
+	fi; \
+	echo "some tests will be skipped; on Debian or Ubuntu: sudo apt-get install -y$$missing" >&2
+endef
+
 define NO_PYTHON
 ciltop needs Python 3.11 or newer, and found none.
 On Debian or Ubuntu: sudo apt-get install -y python3 python3-venv
@@ -78,6 +92,7 @@ demo: $(VENV)/.run $(if $(NEEDS_AMQTT),$(VENV)/.amqtt)
 	@$(BIN)/ciltop demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev
+	$(TEST_PROGRAMS)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
 check: $(VENV)/.dev
