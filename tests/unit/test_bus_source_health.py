@@ -104,6 +104,12 @@ def test_nodes_that_never_came_are_blamed_on_the_broker_s_queue() -> None:
     )
 
 
+def test_nodes_whose_messages_were_thrown_away_are_not_blamed_on_the_broker() -> None:
+    reason = judged(received_nodes=4_020, is_short=True, rejected=980)[1]
+    assert "980 messages thrown away" in reason
+    assert "max_queued" not in reason
+
+
 def test_nodes_that_nobody_has_read_yet_are_not_missing() -> None:
     point = replace(
         POINT, received_nodes=4_000, presences=(presence(2_500, unread=1_000), presence(2_500))

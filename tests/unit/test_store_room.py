@@ -169,3 +169,16 @@ def test_a_node_of_the_same_name_in_the_next_cluster_brings_no_old_log() -> None
     store.apply(LIVE)
     facts = store.snapshot(NOW).nodes[NODE]
     assert (facts.logs, facts.maps.value) == ((), None)
+
+
+def test_a_cluster_that_is_still_coming_in_is_judged_once_it_is_there() -> None:
+    told = Told()
+    told.say(replace(node(1), node=seen().node), ACTIVE)
+    store = Store(Judge([told.check]))
+    store.apply(RoomChanged(Room(chosen=clean("fleet"))))
+    store.apply(seen())
+    assert not store.judge(NOW)
+    assert told.asked == []
+    store.apply(LIVE)
+    store.judge(NOW)
+    assert told.asked == [NODE]

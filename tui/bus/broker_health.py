@@ -35,6 +35,8 @@ class Standpoint:
     is_losing: bool = False
     """Whether messages were lost within the last minute."""
     lost: int = 0
+    rejected: int = 0
+    """Messages that were not what they have to be."""
     last_good_at: float | None = None
     no_collector_since: float | None = None
     """By the wall clock; None while there is one."""
@@ -132,10 +134,10 @@ def _complaints(point: Standpoint) -> list[str]:
         nodes = _counted(point.unread_share, "node")
         found.append(f"{_names(away)}; {nodes} not read by others yet")
     if point.is_short:
-        found.append(
-            f"{point.received_nodes:,} of {point.told_nodes:,} nodes received; "
-            "the broker drops retained messages: max_queued_messages"
-        )
+        why = "the broker drops retained messages: max_queued_messages"
+        if point.rejected:
+            why = f"{_counted(point.rejected, 'message')} thrown away as unreadable: see --log-file"
+        found.append(f"{point.received_nodes:,} of {point.told_nodes:,} nodes received; {why}")
     if point.is_losing:
         found.append(f"messages are lost on the way, {point.lost:,} so far")
     troubled = [one for one in point.collectors if one.presence is Presence.PRESENT and one.reason]

@@ -125,6 +125,7 @@ class Outlook:
             presences=() if record is None else record.present,
             received_nodes=len(self._reader.nodes),
             lost=self._lost,
+            rejected=self._reader.rejected,
             is_losing=now - self._lost_at < LOSING_SECONDS,
             last_good_at=None if record is None else record.intake.heard_at,
             link_since=wall - (now - link.since),

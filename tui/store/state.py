@@ -127,6 +127,9 @@ class Store:
 
     def judge(self, now: float, budget_seconds: float = float("inf")) -> bool:
         """Run the checks on what changed for so long; return whether something is left to do."""
+        if self._room.chosen and not self._is_complete:
+            # Retained facts of thousands of nodes come in within seconds: first things first.
+            return False
         if self._judged_changes != self._changes:
             self._renew_logs()
             self._judge.note(self._nodes, self._cluster, self._touched)
