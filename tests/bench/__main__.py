@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import intake, judging, lbmaps, screen, startup, sweep
+from tests.bench import intake, judging, lbmaps, mqtt, screen, startup, sweep
 from tests.bench.measure import say
 
 SECTIONS = {
@@ -14,6 +14,7 @@ SECTIONS = {
     "checks": judging.measure,
     "screen": screen.measure,
     "sweep": sweep.measure,
+    "mqtt": mqtt.measure,
 }
 
 
