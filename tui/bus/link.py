@@ -43,7 +43,7 @@ class Pace:
     """First and longest wait for the next attempt."""
     retry_refused: tuple[float, float] = (15.0, 60.0)
     """The same where somebody has to change something."""
-    stable: float = 30.0
+    stable: float = 10.0
     """A connection that held so long makes the failures before it forgotten."""
     echo: float = 5.0
     """For a message to come back."""
