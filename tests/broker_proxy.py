@@ -24,6 +24,7 @@ class Proxy:
         self._host = host
         self.port = 0
         self.connections = 0
+        self.refusals = 0
         self._target = target_port
         self._refuses_v5 = refuses_v5
         self._server: asyncio.Server | None = None
@@ -85,6 +86,7 @@ class Proxy:
         return await reader.readuntil(b"MQTT") + await reader.readexactly(1)
 
     async def _refuse(self, writer: asyncio.StreamWriter) -> None:
+        self.refusals += 1
         if self._refuses_v5 == "connack":
             writer.write(b"\x20\x02\x00\x01")
             await writer.drain()
