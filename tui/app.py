@@ -145,6 +145,10 @@ class CiltopApp(App[None]):
         """Show what changed when."""
         self.dashboard.open_timeline()
 
+    def action_clusters(self) -> None:
+        """Show all clusters of the broker."""
+        self.dashboard.open_clusters()
+
     def action_help(self) -> None:
         """Show all keys and commands."""
         self.dashboard.show_help()

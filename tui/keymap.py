@@ -23,6 +23,7 @@ class Scope(StrEnum):
     BY_NODE = "findings and time line"
     OPERATION = "operation"
     ACTED = "operation and audit"
+    CLUSTERS = "clusters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,25 @@ KEYS: tuple[KeyEntry, ...] = (
         Scope.EVERYWHERE,
         is_in_footer=True,
         footer_priority=2,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "clusters",
+        ("C",),
+        "C",
+        "clusters",
+        "Show all clusters of the broker with their collectors; enter shows another one's nodes.",
+        Scope.EVERYWHERE,
+        moves_focus=True,
+    ),
+    KeyEntry(
+        "other-table",
+        ("tab", "shift+tab"),
+        "tab",
+        "collectors",
+        "Clusters: go to the collectors of the cluster under the cursor, or back.",
+        Scope.CLUSTERS,
+        is_in_footer=True,
         moves_focus=True,
     ),
     KeyEntry(

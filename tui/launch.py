@@ -136,6 +136,7 @@ def run_dashboard(
             is_ascii=None if symbols == "auto" else symbols == "ascii",
             notice=notice,
             state=state_folder(),
+            is_cluster_named=bool(config.text("cluster")),
         ),
     )
     try:

@@ -235,6 +235,7 @@ def grouped(verdicts: Iterable[Verdict]) -> tuple[Finding, ...]:
                 ),
                 tuple(one.node_uid for one in members if one.node_uid is not None),
                 tuple(one.node_name for one in members),
+                0,
                 worst.objects,
                 len(worst.objects),
                 worst.evidence,

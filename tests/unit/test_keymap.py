@@ -13,6 +13,7 @@ from tui.screens.findings_screen import FindingsScreen
 from tui.screens.help_lines import help_detail
 from tui.screens.home import HomeScreen
 from tui.screens.live_screen import footer_items
+from tui.screens.room.clusters_screen import ClustersScreen
 from tui.screens.service_screen import ServiceScreen
 from tui.screens.timeline_screen import TimelineScreen
 
@@ -21,12 +22,25 @@ _OWNERS: dict[Scope, tuple[type[object], ...]] = {
     Scope.BY_NODE: (FindingsScreen, TimelineScreen),
     Scope.OPERATION: (OperationScreen,),
     Scope.ACTED: (OperationScreen, AuditScreen),
+    Scope.CLUSTERS: (ClustersScreen,),
 }
+_SCREENS = (
+    HomeScreen,
+    FindingsScreen,
+    TimelineScreen,
+    ServiceScreen,
+    OperationScreen,
+    AuditScreen,
+    ClustersScreen,
+    DetailScreen,
+)
 
 
 def test_ids_and_keys_are_unique_where_they_work_together() -> None:
     assert max(Counter(entry.id for entry in KEYS).values()) == 1
-    assert max(Counter(key for entry in KEYS for key in entry.keys).values()) == 1
+    for screen in _SCREENS:
+        keys = (key for entry in KEYS if entry.scope in screen.SCOPES for key in entry.keys)
+        assert max(Counter(keys).values()) == 1, screen
 
 
 def test_every_key_has_an_action_where_it_works() -> None:

@@ -25,6 +25,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("sort", "COLUMN", "Sort the focused panel by a column.", is_argument_needed=False),
     Command("findings", "FILTER", "Show the cluster's findings.", is_argument_needed=False),
     Command("timeline", "FILTER", "Show what changed when.", ("tl",), is_argument_needed=False),
+    Command(
+        "cluster",
+        "NAME",
+        "Show another cluster of the broker; without a name, all of them.",
+        is_argument_needed=False,
+    ),
     Command("mute", "REASON", "Mute the finding under the cursor; m shows it again."),
     Command("count", "MAP", "Count a map of the chosen node in the kernel now."),
     Command(

@@ -17,8 +17,8 @@ from tui.model.findings import ProofKind
 from tui.screens import wording
 from tui.screens.acting.desk import ActionDesk
 from tui.screens.board import Board, Controls, SnapshotBox
-from tui.screens.commands import Completions, ParsedCommand
-from tui.screens.completions import column_names, map_names, node_names, service_names
+from tui.screens.commands import ParsedCommand
+from tui.screens.completions import completions_of
 from tui.screens.detail_screen import DetailScreen
 from tui.screens.findings_screen import FindingsScreen
 from tui.screens.gap_lines import gaps_detail
@@ -30,6 +30,8 @@ from tui.screens.mutes import Mutes
 from tui.screens.news import FindingNews
 from tui.screens.pictures import capture, picture_stem, save_pictures
 from tui.screens.proof_details import link_detail, service_of
+from tui.screens.room.desk import ClusterDesk
+from tui.screens.room.words import NOTHING_ASKED, is_brokered
 from tui.screens.service_nodes import matching_services, parse_query
 from tui.screens.service_screen import ServiceScreen
 from tui.screens.settings import AppSettings
@@ -69,15 +71,8 @@ class Dashboard:
         self._news = FindingNews()
         self._findings: FindingsScreen | None = None
         self.acting = ActionDesk(app, controls, self)
-        completions = Completions(
-            {
-                "svc": partial(service_names, board),
-                "node": partial(node_names, board),
-                "count": lambda: map_names(self.home.chosen),
-                "op": self.acting.operation_ids,
-                "sort": lambda: column_names(app.screen),
-                "theme": lambda: sorted(app.available_themes),
-            }
+        completions = completions_of(
+            app, board, lambda: self.home.chosen, self.acting.operation_ids
         )
         self.desk = Desk(
             board,
@@ -90,6 +85,7 @@ class Dashboard:
         )
         self.acting.desk = self.desk
         self.home = HomeScreen(self.desk)
+        self.clusters = ClusterDesk(app, self.desk, self)
         if mutes.problem:
             self.say(mutes.problem, "warning")
 
@@ -103,6 +99,7 @@ class Dashboard:
             for text, is_bad in self._news.take(snapshot, self.desk.board.findings.muted):
                 self.say(text, "error" if is_bad else "information")
         self.acting.take(snapshot)
+        self.clusters.take(snapshot)
 
     def tick(self) -> None:
         """Let the clock and the ages go on."""
@@ -139,6 +136,7 @@ class Dashboard:
             "gaps": self._open_gaps,
             "findings": self._open_findings,
             "timeline": self._open_timeline,
+            "cluster": self.clusters.run_command,
             "mute": self._mute,
             "arm": self.acting.arm,
             "disarm": self._disarm,
@@ -322,6 +320,22 @@ class Dashboard:
         while self._app.screen is not self.home:
             self._app.pop_screen()
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether Home stands in front, and nobody moved on it yet."""
+        return self._app.screen is self.home and not self.home.nodes_panel.is_settled
+
+    def begin_anew(self) -> None:
+        """Show Home as at the start: another cluster's nodes come."""
+        if self.desk.board.paused_at is not None:
+            self.pause()
+        self.go_home()
+        self.home.begin_anew()
+
+    def open_clusters(self) -> None:
+        """Show all clusters of the broker."""
+        self.clusters.open()
+
     def pause(self) -> None:
         """Freeze what is shown, or show the newest again."""
         if not self.desk.board.toggle_pause():
@@ -330,6 +344,9 @@ class Dashboard:
 
     def refresh(self) -> None:
         """Read every node again now, the chosen one first."""
+        if is_brokered(self.desk.board.newest):
+            self.say(NOTHING_ASKED, "warning")
+            return
         self.desk.controls.refresh()
         self.say("reading every node again")
 

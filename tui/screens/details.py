@@ -56,6 +56,8 @@ def proof_lines(
     if origin is not None:
         seen = f"{wording.utc_stamp(origin.observed_at)}, {wording.ago(now - origin.observed_at)}"
         lines += [value("seen", seen), value("node", node.name)]
+        if origin.collector_id:
+            lines.append(value("collector", origin.collector_id))
         commands = commands or [exec_line(node, origin.source) or origin.source]
     return [*lines, *command_lines(commands)]
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from tui.model.logs import LogEntry, LogLevel
 from tui.model.maps import MapUsage
 from tui.model.node import AgentPhase, AgentPod
-from tui.model.reading import Reading, ReadingState
+from tui.model.reading import Origin, Reading, ReadingState
 from tui.model.services import FaultKind, FrontendFault, ServiceCoverage
 from tui.model.snapshot import NodeFacts
 from tui.safety import CleanText
@@ -343,3 +343,19 @@ def readings(facts: NodeFacts) -> tuple[tuple[str, ReadingState, CleanText], ...
         ("version", facts.version.state, facts.version.reason),
         ("metrics", facts.metrics.state, facts.metrics.reason),
     )
+
+
+def origins(facts: NodeFacts) -> Iterator[Origin]:
+    """Yield where a node's sections were read."""
+    for origin in (
+        facts.version.origin,
+        facts.status.origin,
+        facts.metrics.origin,
+        facts.maps.origin,
+        facts.services.origin,
+        facts.features.origin,
+        facts.config.origin,
+        facts.host.origin,
+    ):
+        if origin is not None:
+            yield origin

@@ -11,6 +11,8 @@ from tui.screens.details import Detail
 from tui.screens.fleet import NodeSummary
 from tui.screens.header_view import source_trouble
 from tui.screens.node_gaps import DENIED, NodeGap
+from tui.screens.room.gap_lines import broker_lines
+from tui.screens.room.words import is_brokered
 from widgets.detail_lines import DetailLine, empty_line, heading, sentence, value
 from widgets.tones import Span, Tone
 
@@ -27,10 +29,19 @@ def gaps_detail(board: Board) -> Detail:
         since = wording.ago(board.now - gap.since)
         lines.append(value(gap.what, Span(f"{word}: {gap.reason}", tone), f"since {since}"))
     if not snapshot.gaps:
-        lines.append(sentence("Nothing is missing: every list and watch answers.", Tone.MUTED))
+        lines.append(sentence(_none_missing(board), Tone.MUTED))
+    if is_brokered(snapshot):
+        lines += [empty_line(), *broker_lines(board)]
     lines += [empty_line(), heading("Nodes"), *_node_lines(board.summary.nodes)]
-    lines += [empty_line(), *_source_lines(board)]
+    if not is_brokered(snapshot):
+        lines += [empty_line(), *_source_lines(board)]
     return Detail("Gaps", tuple(lines))
+
+
+def _none_missing(board: Board) -> str:
+    if is_brokered(board.snapshot):
+        return "No collector tells of a list or watch that fails."
+    return "Nothing is missing: every list and watch answers."
 
 
 def _source_lines(board: Board) -> list[DetailLine]:

@@ -9,6 +9,13 @@ from tui.screens import wording
 from tui.screens.decisive import decisive_parts, decisive_text
 from tui.screens.fleet import FleetSummary, NodeStatus
 from tui.screens.marks import STATUS_TONES, status_symbol
+from tui.screens.room.words import (
+    broker_trouble,
+    cluster_item,
+    freshness_item,
+    is_brokered,
+    room_items,
+)
 from widgets.header import HeaderItem, HeaderView
 from widgets.symbols import symbols
 from widgets.tones import Span, Tone, context_tone
@@ -62,16 +69,18 @@ def _items(
     columns: int,
 ) -> list[HeaderItem]:
     cluster = snapshot.cluster
-    context = wording.cut(cluster.context, 60) or "no context"
+    is_broker = is_brokered(snapshot)
     items = [
         HeaderItem((Span(" ciltop", Tone.STRONG),)),
-        HeaderItem((Span(f" {context} ", context_tone(context)),)),
+        cluster_item(snapshot) if is_broker else _context(cluster.context),
     ]
     if paused_at is not None:
         since = wording.age(now - paused_at)
         words = f" {symbols().paused} PAUSED {since} "
         items.append(HeaderItem((Span(words, Tone.ALERT),)))
     items += badges
+    if is_broker:
+        items += room_items(snapshot.room)
     if cluster.kubernetes_version.value:
         version = _short_release(cluster.kubernetes_version.value)
         items.append(_plain(f"k8s {version}", 8))
@@ -79,13 +88,21 @@ def _items(
         items.append(_releases(fleet))
     if fleet.nodes or snapshot.is_complete:
         items.append(_nodes(fleet))
-    items.append(_freshness(snapshot.health, now, columns))
+    if is_broker:
+        items.append(freshness_item(snapshot, now, _HEALTH_TONES[snapshot.health.state]))
+    else:
+        items.append(_freshness(snapshot.health, now, columns))
     gaps = len(snapshot.gaps) + fleet.unread
     if gaps:
         items.append(_gaps(gaps, columns))
     if fleet.active is not None or fleet.harms or fleet.warnings:
         items += _severities(fleet)
     return items
+
+
+def _context(name: str) -> HeaderItem:
+    context = wording.cut(name, 60) or "no context"
+    return HeaderItem((Span(f" {context} ", context_tone(context)),))
 
 
 def _divider() -> Span:
@@ -200,6 +217,8 @@ def has_no_cilium(health: SourceHealth) -> bool:
 def source_trouble(snapshot: Snapshot, now: float) -> str:
     """Return why what is shown grows old; the empty text while it does not."""
     health = snapshot.health
+    if is_brokered(snapshot):
+        return broker_trouble(snapshot, now)
     if health.state not in (SourceState.DEGRADED, SourceState.LOST):
         return ""
     if has_no_cilium(health):

@@ -35,6 +35,7 @@ from tui.screens.marks import joined
 from tui.screens.nodes_panel import NodesPanel
 from tui.screens.panel import Panel
 from tui.screens.panel_stack import PanelStack, node_title, show_guarded
+from tui.screens.room.words import NOTHING_ASKED, is_brokered
 from tui.screens.verdicts import verdict_key
 from widgets.grid import Grid
 from widgets.log_view import LogView
@@ -223,6 +224,11 @@ class HomeScreen(LiveScreen):
         self.nodes_panel.grid.set_faults_only(False)
         return self.nodes_panel.grid.select(uid)
 
+    def begin_anew(self) -> None:
+        """Let the cursor follow the worst node again: another cluster's nodes come."""
+        self.nodes_panel.is_settled = False
+        self.nodes_panel.grid.reset_cursor()
+
     def show_proof(self, link: Link) -> str:
         """Show the row that proves something; return what is wrong, or the empty text."""
         if link.node_uid is None or not self.choose_node(link.node_uid):
@@ -326,7 +332,9 @@ class HomeScreen(LiveScreen):
     def count_map(self, name: str) -> None:
         """Ask for one map of the chosen node to be counted."""
         node = self.chosen
-        if node is not None:
+        if is_brokered(self.board.newest):
+            self.app.notify(NOTHING_ASKED, severity="warning", markup=False)
+        elif node is not None:
             self.desk.controls.request_count(node.uid, name)
             self._counts.asked(node, name, self.board.wall_now)
             what = f"counting {wording.short_map(name)} on {wording.cut(node.name, 30)}"

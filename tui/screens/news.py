@@ -20,10 +20,13 @@ class FindingNews:
     def __init__(self) -> None:
         self._seen: FindingChange | None = None
         self._has_begun = False
+        self._cluster = ""
 
     def take(self, snapshot: Snapshot, muted: Collection[str]) -> list[tuple[str, bool]]:
         """Return what is new, as sentences, and whether each is bad news."""
         changes = snapshot.finding_changes
+        if snapshot.room.chosen != self._cluster:
+            self._cluster, self._has_begun = snapshot.room.chosen, False
         if not self._has_begun:
             # What stands there at the start is no news.
             self._has_begun = (

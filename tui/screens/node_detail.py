@@ -9,15 +9,19 @@ from tui.model.names import NodeUid
 from tui.model.nextstart import NextStart
 from tui.model.node import AgentPhase, AgentPod
 from tui.model.reading import ReadingState
+from tui.model.snapshot import NodeFacts
 from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.details import Detail
-from tui.screens.faults import readings
+from tui.screens.faults import origins, readings
 from tui.screens.fleet import NodeSummary
 from tui.screens.marks import SEVERITY_TONES, phase_mark, severity_symbol
 from tui.screens.next_start_lines import next_start_lines
 from widgets.detail_lines import DetailLine, empty_line, heading, sentence, value
 from widgets.tones import Span, Tone
+
+MOST_COLLECTORS = 3
+"""A node that moved has readings of the collector before, until each was made anew."""
 
 _STATE_TONES = {
     ReadingState.KNOWN: Tone.OK,
@@ -62,6 +66,7 @@ def node_detail(node: NodeSummary, now: float, start: NextStart | None = None) -
     lines += _section_lines(node)
     if facts.swept_at is not None:
         lines.append(value("last answer", wording.ago(now - facts.swept_at)))
+    lines += _collector_lines(facts, now)
     return Detail(node.name, tuple(lines))
 
 
@@ -90,6 +95,20 @@ def _section_lines(node: NodeSummary) -> list[DetailLine]:
     if error:
         lines.append(value("log", Span("unreadable" if error in told else error, Tone.WARNING)))
     return lines
+
+
+def _collector_lines(facts: NodeFacts, now: float) -> list[DetailLine]:
+    """Return which collectors read the node, each with its latest reading; none where we did."""
+    latest: dict[str, float] = {}
+    for origin in origins(facts):
+        if origin.collector_id:
+            at = latest.get(origin.collector_id, origin.observed_at)
+            latest[origin.collector_id] = max(at, origin.observed_at)
+    by_age = sorted(latest.items(), key=lambda item: -item[1])
+    return [
+        value("read by" if not place else "before by", wording.cut(name, 80), wording.ago(now - at))
+        for place, (name, at) in enumerate(by_age[:MOST_COLLECTORS])
+    ]
 
 
 def _agent_lines(agent: AgentPod | None, now: float, told: Collection[str]) -> list[DetailLine]:

@@ -10,6 +10,7 @@ from tui.model.snapshot import Snapshot, SourceState
 from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.fleet import NodeSummary
+from tui.screens.room.words import START_ONE, is_brokered
 from widgets.state_note import NoteKind, StateNote
 
 T = TypeVar("T")
@@ -59,9 +60,11 @@ def _unread_note(node: NodeSummary, reason: str) -> StateNote:
 
 def nodes_note(snapshot: Snapshot) -> StateNote | None:
     """Return what to say instead of the node table while it is empty."""
-    denied = next((gap for gap in snapshot.gaps.values() if gap.is_denied), None)
     if snapshot.nodes:
         return None
+    if is_brokered(snapshot):
+        return broker_note(snapshot)
+    denied = next((gap for gap in snapshot.gaps.values() if gap.is_denied), None)
     if denied is not None:
         return StateNote(
             NoteKind.DENIED,
@@ -78,6 +81,29 @@ def nodes_note(snapshot: Snapshot) -> StateNote | None:
         text = f"listing nodes and agents of {where}" if where else "connecting to the cluster"
         return StateNote(NoteKind.LOADING, text)
     return StateNote(NoteKind.EMPTY, f"no node at {where}" if where else "no node")
+
+
+def broker_note(snapshot: Snapshot) -> StateNote:
+    """Return what to say instead of rows while a broker tells of no cluster, or of no node."""
+    health, chosen = snapshot.health, wording.cut(snapshot.room.chosen, 40)
+    reason = wording.cut(health.reason)
+    if health.state is SourceState.LOST:
+        remedy = "it keeps trying"
+        if " refuses " in reason:
+            remedy = "are user, password and certificate right? it tries again, slowly"
+        elif reason.startswith("no collector"):
+            remedy = START_ONE
+        return StateNote(NoteKind.FAILED, reason or health.state.value, remedy)
+    if health.state is SourceState.CONNECTING and reason.startswith("connecting"):
+        return StateNote(NoteKind.LOADING, reason)
+    if not chosen:
+        text = "no collector publishes here"
+        return StateNote(NoteKind.EMPTY, text, START_ONE)
+    if not snapshot.is_complete:
+        return StateNote(NoteKind.LOADING, reason or f"waiting for what is known of {chosen}")
+    if health.state is SourceState.DEGRADED:
+        return StateNote(NoteKind.FAILED, reason or health.state.value, "it keeps trying")
+    return StateNote(NoteKind.EMPTY, f"no node of {chosen} was published")
 
 
 def log_note(node: NodeSummary | None, now: float) -> StateNote | None:
@@ -111,5 +137,6 @@ def findings_note(board: Board) -> StateNote | None:
         return StateNote(NoteKind.LOADING, f"judging {wording.counted(number, 'node')}")
     if health.state is SourceState.LOST and health.last_good_at is not None:
         age = wording.ago(board.now - health.last_good_at)
-        return StateNote(NoteKind.STALE, f"the API is lost, shown as of {age}")
+        what = "nothing is heard" if is_brokered(snapshot) else "the API is lost"
+        return StateNote(NoteKind.STALE, f"{what}, shown as of {age}")
     return None

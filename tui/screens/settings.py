@@ -22,3 +22,5 @@ class AppSettings:
     """Said once Home stands, long enough to be copied."""
     state: Path | None = None
     """Folder of what outlives a run, such as muted findings; None keeps it in memory."""
+    is_cluster_named: bool = False
+    """Whether a flag or setting names one of the broker's clusters; else all are shown first."""

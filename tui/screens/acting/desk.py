@@ -175,7 +175,7 @@ class ActionDesk:
 
     def arm(self, typed: str = "") -> str:
         """Ask for the context's name; return why this session can't be armed, or nothing."""
-        refusal = session_refusal(self.newest.arming)
+        refusal = session_refusal(self.newest)
         if not refusal and self.newest.arming.mode is ArmingMode.ARMED:
             refusal = "this session is armed: :disarm ends it"
         if refusal:
@@ -230,7 +230,7 @@ class ActionDesk:
 
     def _preview(self, make: MakePlan, title: str) -> None:
         newest = self.newest
-        refusal = session_refusal(newest.arming)
+        refusal = session_refusal(newest)
         running = running_operation(newest)
         if not refusal and running is not None:
             refusal = f"operation {running.plan.id} is not over: O shows it"

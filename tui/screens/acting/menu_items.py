@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from tui.cilium.releases import parse_release
 from tui.model.operations import (
     ArmingMode,
-    ArmingState,
     Intent,
     OperationKind,
     OperationProgress,
@@ -45,11 +44,14 @@ class MenuItem:
     note: str = ""
 
 
-def session_refusal(arming: ArmingState) -> str:
+def session_refusal(snapshot: Snapshot) -> str:
     """Return why this session may not write at all; the empty text where it may be armed."""
+    arming = snapshot.arming
     if arming.mode is ArmingMode.READ_ONLY:
         reason = wording.cut(arming.reason, 120)
         return f"read-only: {reason}" if reason else "read-only: this session can't be armed"
+    if snapshot.room.no_acting:
+        return f"nothing can be written from here: {wording.cut(snapshot.room.no_acting, 160)}"
     return ""
 
 
@@ -61,7 +63,7 @@ def running_operation(snapshot: Snapshot) -> OperationProgress | None:
 def menu_items(snapshot: Snapshot, targets: Targets) -> list[MenuItem]:
     """Return every action for these nodes, in the order of the menu."""
     running = running_operation(snapshot)
-    refusal = session_refusal(snapshot.arming)
+    refusal = session_refusal(snapshot)
     is_arming = False
     if not refusal and running is not None:
         refusal = f"operation {running.plan.id} is not over: O shows it"

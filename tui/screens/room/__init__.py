@@ -1,0 +1,1 @@
+"""What only a broker tells: its clusters, their collectors, and what was lost on the way."""
