@@ -147,6 +147,15 @@ def test_the_first_message_does_not_wait_for_ever() -> None:
     assert rig.facts(rig.tick()), "what was missing is sent at once"
 
 
+def test_nothing_is_sent_before_the_pods_are_known() -> None:
+    rig = Rig()
+    rig.snapshot = replace(rig.snapshot, is_complete=False)
+    rig.see(facts("uid-1", swept_at=None, agent=None))
+    assert not rig.facts(rig.tick())
+    rig.snapshot = replace(rig.snapshot, is_complete=True)
+    assert rig.facts(rig.tick())
+
+
 def test_a_node_that_cannot_be_asked_is_sent() -> None:
     rig = Rig()
     rig.see(

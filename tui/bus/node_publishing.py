@@ -153,6 +153,9 @@ class NodePublishing:
     def _is_due(self, uid: NodeUid, facts: NodeFacts, snapshot: Snapshot, tick: float) -> bool:
         sent = self._sent.get(uid)
         if sent is None:
+            if not snapshot.is_complete:
+                # Without the list of pods every node seems to have no agent.
+                return False
             since = self._since.get(uid)
             waits = self._clock.monotonic() - self._first_at.setdefault(
                 uid, self._clock.monotonic()
