@@ -26,8 +26,11 @@ def looks_plain(document: bytes) -> bool:
     Raises:
         UnicodeDecodeError: it is not UTF-8.
     """
-    if b"\\" in document and _TELLING_ESCAPE.search(document):
-        return False
+    if b"\\" in document:
+        # An escaped backslash escapes nothing: `\\[` is a backslash and a bracket.
+        document = document.replace(b"\\\\", b"")
+        if _TELLING_ESCAPE.search(document):
+            return False
     if document.isascii():
         return b"\x7f" not in document
     # Without ASCII a few characters are left; a broken sequence can't become a whole one, as it is
