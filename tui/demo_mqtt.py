@@ -22,6 +22,10 @@ from tui.keeper import Program
 
 COLLECTORS = ("collector-a", "collector-b")
 BROKER = "broker"
+BROKER_RESTART_SECONDS = 8.0
+COLLECTOR_RESTART_SECONDS = 30.0
+"""What somebody kills to see what happens comes back, once it was seen."""
+
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/opt/homebrew/sbin")
 """Where packages put daemons; not in everybody's PATH."""
 
@@ -65,12 +69,15 @@ class DemoBroker:
         if self.command:
             path = folder / "mosquitto.conf"
             path.write_text(_MOSQUITTO.format(port=port), encoding="utf-8")
-            return Program(BROKER, (self.command, "-c", str(path)))
+            return _broker(self.command, "-c", str(path))
         path = folder / "amqtt.yaml"
         # JSON is YAML.
         path.write_text(json.dumps(_amqtt(port)), encoding="utf-8")
-        run = (sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(path))
-        return Program(BROKER, run)
+        return _broker(sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(path))
+
+
+def _broker(*arguments: str) -> Program:
+    return Program(BROKER, arguments, restart_seconds=BROKER_RESTART_SECONDS)
 
 
 def _amqtt(port: int) -> Mapping[str, object]:
@@ -152,7 +159,13 @@ class BrokerDemo(SimulatorProcess):
             *super().programs(),
             self.broker.program(self.folder, self.port),
             *(
-                Program(name, (*collect, "--collector-id", name), str(self.kubeconfig), self.port)
+                Program(
+                    name,
+                    (*collect, "--collector-id", name),
+                    str(self.kubeconfig),
+                    self.port,
+                    COLLECTOR_RESTART_SECONDS,
+                )
                 for name in COLLECTORS
             ),
         ]

@@ -41,6 +41,8 @@ class Program:
     needs_file: str = ""
     needs_port: int = 0
     """A TCP port of 127.0.0.1 that somebody listens on; 0 for none."""
+    restart_seconds: float = 0.0
+    """Started again so long after it ended, as what is killed on purpose; 0 for never."""
 
     @property
     def is_dependent(self) -> bool:
@@ -78,6 +80,7 @@ class Keeper:
         listed = json.loads((folder / PROGRAMS).read_text(encoding="utf-8"))
         self._waiting = [Program(**{**one, "arguments": tuple(one["arguments"])}) for one in listed]
         self._running: dict[Program, subprocess.Popen[bytes]] = {}
+        self._not_before: dict[Program, float] = {}
         self._is_over = False
 
     def keep(self) -> None:
@@ -88,7 +91,8 @@ class Keeper:
             while not self._is_over:
                 self._start_ready()
                 self._note_ended()
-                pause = WAIT_SECONDS if self._waiting else REST_SECONDS
+                is_starting = any(one not in self._not_before for one in self._waiting)
+                pause = WAIT_SECONDS if is_starting else REST_SECONDS
                 readable, _, _ = select.select([0], [], [], pause)
                 if readable and not os.read(0, 4096):
                     self._is_over = True
@@ -101,10 +105,12 @@ class Keeper:
         self._is_over = True
 
     def _start_ready(self) -> None:
-        for program in [one for one in self._waiting if one.is_ready()]:
+        now = time.monotonic()
+        due = [one for one in self._waiting if now >= self._not_before.get(one, now)]
+        for program in [one for one in due if one.is_ready()]:
             self._waiting.remove(program)
             # Nobody reads a pipe, and a full one would stop the program: hence a file.
-            with complaints_of(self._folder, program.name).open("wb") as complaints:
+            with complaints_of(self._folder, program.name).open("ab") as complaints:
                 try:
                     self._running[program] = subprocess.Popen(  # noqa: S603 - the demo's own list
                         program.arguments,
@@ -126,6 +132,9 @@ class Keeper:
 
     def _note(self, program: Program, code: int) -> None:
         ending_of(self._folder, program.name).write_text(f"{code}\n", encoding="utf-8")
+        if program.restart_seconds:
+            self._not_before[program] = time.monotonic() + program.restart_seconds
+            self._waiting.append(program)
 
     def _end(self, programs: Sequence[Program]) -> None:
         ending = [self._running.pop(program) for program in programs]

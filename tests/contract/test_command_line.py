@@ -173,5 +173,5 @@ def test_a_demo_that_is_killed_leaves_nothing_behind(number: int, tmp_path: Path
 
 
 def _processes_of(folder: Path) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(["ps", "-ewwo", "pid,args"], capture_output=True, text=True, check=True)
     return [line for line in listed.stdout.splitlines() if str(folder) in line]
