@@ -57,6 +57,33 @@ def test_a_template_with_a_config_builder() -> None:
     assert not built(["sh", "-c", "echo rebuild-config"], []).has_config_builder
 
 
+def test_a_template_whose_init_container_removes_state() -> None:
+    def variable(name: str, key: str, config_map: str = "cilium-config") -> dict[str, object]:
+        ref = {"name": config_map, "key": key, "optional": True}
+        return {"name": name, "valueFrom": {"configMapKeyRef": ref}}
+
+    env = [
+        variable("CILIUM_ALL_STATE", "clean-cilium-state"),
+        variable("CILIUM_BPF_STATE", "clean-cilium-bpf-state"),
+        variable("WRITE_CNI_CONF_WHEN_READY", "write-cni-conf-when-ready"),
+        {"name": "CLEAN_CILIUM_STATE", "value": "true"},
+        {"name": "KUBERNETES_SERVICE_HOST", "valueFrom": {"fieldRef": {"fieldPath": "x"}}},
+    ]
+    template = {
+        "initContainers": [{"name": "config"}, {"name": "clean-cilium-state", "env": env}],
+        "containers": [{"name": "cilium-agent", "env": [variable("CILIUM_BPF_STATE", "other")]}],
+    }
+    content = {"spec": {"template": {"spec": template}}}
+    found = daemonset(msgspec.convert(content, kinds.DaemonSet)).cleaning
+    assert [(one.variable, one.config_map, one.key, one.value) for one in found or ()] == [
+        ("CILIUM_ALL_STATE", "cilium-config", "clean-cilium-state", ""),
+        ("CILIUM_BPF_STATE", "cilium-config", "clean-cilium-bpf-state", ""),
+        ("CLEAN_CILIUM_STATE", "", "", "true"),
+    ]
+    assert {one.container for one in found or ()} == {"clean-cilium-state"}
+    assert daemonset(kinds.DaemonSet()).cleaning == ()
+
+
 def test_recorded_revisions() -> None:
     page = msgspec.json.decode(fixture("controllerrevisions.json"), type=Page[ControllerRevision])
     found = [revision(item) for item in page.items or ()]

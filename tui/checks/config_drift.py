@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tui.checks.check import About, Check
 from tui.checks.proof import drift_evidence as proof
 from tui.checks.proof.bpffs import bpffs_evidence
+from tui.checks.proof.cleaning import wipe_evidence, wipe_text
 from tui.checks.remedies import drift_remedies as remedies
 from tui.checks.remedies.restarting import restart_command
 from tui.checks.view import NodeView
@@ -23,7 +24,7 @@ from tui.model.findings import (
     Verdict,
 )
 from tui.model.maps import MapKind, MapUsage
-from tui.model.nextstart import MapFit, NextStart, PendingKey
+from tui.model.nextstart import MapFit, NextStart
 from tui.model.node import AgentPhase
 from tui.safety import CleanText, clean
 
@@ -53,6 +54,7 @@ ABOUT = About(
             " agent merges them, against `cilium config -a`"
         ),
         CleanText("the image of the DaemonSet's current revision against the pod's"),
+        CleanText("keys that have an init container remove the maps, `clean-cilium-bpf-state`"),
         CleanText("from 1.17: the drift checker's `Mismatch found`"),
     ),
     releases=CleanText("every release; CiliumNodeConfig from 1.13"),
@@ -108,7 +110,9 @@ def judge_node(view: NodeView) -> Iterable[Verdict]:
         yield _stops(view, start, evidence)
     if breaking:
         yield _shrinks(view, start, breaking, evidence)
-    if start.blockers or breaking:
+    if start.wipes:
+        yield _wipes(view, start, evidence)
+    if start.blockers or breaking or start.wipes:
         return
     unread = tuple(one for one in start.unknown if proof.is_layer(one))
     if not start.is_known:
@@ -137,7 +141,7 @@ def _evidence(view: NodeView, start: NextStart) -> Iterator[Evidence]:
     for one in start.ignored[:4]:
         text = f"{one.source}: {one.key} takes no effect: {one.reason}"
         yield view.fact(text, proof.source_path(view, one.source), key=one.key)
-    yield from (*proof.log_evidence(view), *bpffs_evidence(view))
+    yield from (*wipe_evidence(view), *proof.log_evidence(view), *bpffs_evidence(view))
 
 
 def _does_not_fit(view: NodeView, fit: MapFit) -> bool:
@@ -197,6 +201,20 @@ def _shrinks(
     )
 
 
+def _wipes(view: NodeView, start: NextStart, evidence: tuple[Evidence, ...]) -> Verdict:
+    worst = start.wipes[0]
+    return view.verdict(
+        ID,
+        FindingSeverity.ARMED,
+        f"a new agent pod would find no maps: {wipe_text(worst)}",
+        evidence=evidence,
+        remedy=remedies.restart_wipes(view, start),
+        harm=1,
+        since=worst.written_at,
+        group=f"state removed: {worst.key}",
+    )
+
+
 def _crash_loop(view: NodeView, start: NextStart) -> _Harm | None:
     """Tell of an agent that keeps crashing while its configuration is one it refuses."""
     agent = view.facts.agent
@@ -237,7 +255,7 @@ def _read_too_small(view: NodeView) -> _Harm | None:
     option = _explicit_option(view, worst)
     if option is None or coverage is None:
         return None
-    after = _span(max(0.0, agent.started_at - write.at))
+    after = proof.span(max(0.0, agent.started_at - write.at))
     text = (
         f"the agent started {after} after {write.manager or 'somebody'} wrote cilium-config and"
         f" read {option}={worst.max_entries}: {worst.name} needs {worst.wanted_entries},"
@@ -291,12 +309,6 @@ def _explicit_option(view: NodeView, usage: MapUsage) -> str | None:
     return None
 
 
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} m" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
 def _contradiction(view: NodeView) -> _Harm | None:
     """Tell of a pinned map of another size than the agent, which makes it at start, works with."""
     config, maps = view.facts.config, view.facts.maps
@@ -340,7 +352,8 @@ def _latent(view: NodeView, start: NextStart, evidence: tuple[Evidence, ...]) ->
     if start.pending:
         names = ", ".join(one.key for one in start.pending[:3])
         rest = f" and {len(start.pending) - 3} more" if len(start.pending) > 3 else ""
-        parts.append(f"{_counted(start.pending)} pending: {names}{rest}")
+        count = "1 key" if len(start.pending) == 1 else f"{len(start.pending)} keys"
+        parts.append(f"{count} pending: {names}{rest}")
     seen = {one.key for one in start.pending}
     said = [one for one in proof.mismatches(view) if proof.mismatch_key(one) not in seen]
     if said:
@@ -371,30 +384,15 @@ def _latent(view: NodeView, start: NextStart, evidence: tuple[Evidence, ...]) ->
     return view.verdict(ID, latent, text, evidence=evidence, remedy=remedy, since=since)
 
 
-def _counted(pending: Sequence[PendingKey]) -> str:
-    return "1 key" if len(pending) == 1 else f"{len(pending)} keys"
-
-
 def _is_tracking(view: NodeView, fit: MapFit) -> bool:
     return family_of(str(fit.name)).key in ("ct-tcp", "ct-any", "nat")
 
 
 def _unknown(view: NodeView, reasons: Sequence[CleanText]) -> Verdict:
     reasons = reasons or (CleanText("configuration and running values"),)
-    missing = tuple(MissingEvidence(reason, _how(view, reason)) for reason in reasons)
+    missing = tuple(MissingEvidence(reason, proof.how_to_read(view, reason)) for reason in reasons)
     text = f"the next start can't be told: {reasons[-1]}"
     return view.verdict(ID, FindingSeverity.UNKNOWN, text, missing=missing)
-
-
-def _how(view: NodeView, reason: str) -> CleanText:
-    namespace = view.cluster.facts.cilium_namespace or "kube-system"
-    if "ConfigMap" in reason:
-        return clean(f"kubectl -n {namespace} get configmap cilium-config -o yaml")
-    if "CiliumNodeConfig" in reason:
-        return clean(f"allow `list` on ciliumnodeconfigs in {namespace}")
-    if "DaemonSet" in reason:
-        return clean(f"allow `list` on daemonsets in {namespace}")
-    return view.command(f"{view.binary} config -a -o json")
 
 
 CHECK = Check(ABOUT, judge_node=judge_node)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from tui.cilium.nextstart.cleaning import REMOVES_EVERYTHING
 from tui.cluster import kinds
+from tui.cluster.entity import KeyRef
 from tui.cluster.objects import AGENT_CONTAINER, epoch, shared_labels
 from tui.model.cluster import (
     CiliumConfigMap,
     CiliumDaemonSet,
     CiliumNodeConfig,
+    CleaningSwitch,
     ConfigWrite,
     DaemonSetRevision,
     SelectorTerm,
@@ -95,6 +98,7 @@ def daemonset(item: kinds.DaemonSet) -> CiliumDaemonSet:
         updated=None if item.status is None else status.updated_number_scheduled,
         is_observed=item.status is None or status.observed_generation >= item.metadata.generation,
         pre_stop=_pre_stop(agent),
+        cleaning=tuple(_cleaning(spec)),
         labels=shared_labels(item.metadata.labels),
         writes=config_writes(item.metadata, besides=_DAEMONSET_CONTROLLER),
     )
@@ -179,8 +183,29 @@ def _pre_stop(container: kinds.TemplateContainer) -> CleanText:
 
 
 def _config_builder(spec: kinds.DaemonSetSpec) -> kinds.TemplateContainer | None:
+    return next((one for one in _init_containers(spec) if _runs_builder(_words(one))), None)
+
+
+def _init_containers(spec: kinds.DaemonSetSpec) -> Sequence[kinds.TemplateContainer]:
     template = (spec.template.spec if spec.template is not None else None) or kinds.TemplateSpec()
-    return next((one for one in template.init_containers or () if _runs_builder(_words(one))), None)
+    return template.init_containers or ()
+
+
+def _cleaning(spec: kinds.DaemonSetSpec) -> Iterator[CleaningSwitch]:
+    """Yield what has init containers remove state; a value from elsewhere is not read."""
+    for container in _init_containers(spec):
+        for one in container.env or ():
+            if one.name not in REMOVES_EVERYTHING:
+                continue
+            found = one.value_from.config_map_key_ref if one.value_from is not None else None
+            ref = found or KeyRef()
+            yield CleaningSwitch(
+                one.name,
+                clean(container.name),
+                clean(ref.name),
+                str(clean(ref.key)),
+                clean(one.value or ""),
+            )
 
 
 def _runs_builder(words: Iterable[str]) -> bool:

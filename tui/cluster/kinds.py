@@ -1,16 +1,15 @@
 """The Kubernetes objects as far as they are read, for typed decoding.
 
-msgspec skips every other field without building it, which is what makes a list of thousands of
-pods cheap. Collections may be null or missing: clients and old servers write both.
+msgspec skips every other field, cheaply. Collections may be null or missing: servers write both.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from tui.cluster import entity
 
-class Entity(msgspec.Struct, frozen=True, rename="camel", gc=False, kw_only=True):
-    """Base of all parts: immutable, camelCase on the wire, no cycles to collect."""
+Entity = entity.Entity
 
 
 class Owner(Entity, frozen=True):
@@ -344,6 +343,7 @@ class Lifecycle(Entity, frozen=True):
 class TemplateContainer(Container, frozen=True):
     """A container of a template, with what it runs."""
 
+    env: list[entity.EnvironmentVariable] | None = None
     command: list[str] | None = None
     args: list[str] | None = None
     lifecycle: Lifecycle | None = None

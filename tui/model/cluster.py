@@ -68,6 +68,20 @@ class DaemonSetRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class CleaningSwitch:
+    """What has an init container remove Cilium's state before the agent of a new pod starts."""
+
+    variable: str
+    """The environment variable it acts on, such as `CILIUM_BPF_STATE`."""
+    container: CleanText
+    config_map: CleanText = CleanText("")
+    """Where its value comes from; empty where the template itself has it."""
+    key: str = ""
+    value: CleanText = CleanText("")
+    """Without a ConfigMap."""
+
+
+@dataclass(frozen=True, slots=True)
 class CiliumDaemonSet:
     """One DaemonSet that runs agents."""
 
@@ -89,6 +103,8 @@ class CiliumDaemonSet:
     """Whether the controller has seen the spec as it is: observedGeneration is generation."""
     pre_stop: CleanText = CleanText("")
     """What the agent container's preStop hook runs; empty without one."""
+    cleaning: tuple[CleaningSwitch, ...] | None = None
+    """Of its init containers; None where they were not read."""
     labels: Mapping[str, str] = field(default_factory=dict)
     writes: tuple[ConfigWrite, ...] = ()
     """Newest first."""

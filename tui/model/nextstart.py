@@ -45,6 +45,22 @@ class MapFit:
 
 
 @dataclass(frozen=True, slots=True)
+class StateWipe:
+    """A setting that has the next pod's init container remove Cilium's state from the node."""
+
+    key: str
+    """The ConfigMap's key; the environment variable where the DaemonSet has the value."""
+    source: CleanText
+    """`ConfigMap cilium-config` or `DaemonSet NAME`."""
+    container: CleanText
+    """The init container that does it."""
+    is_everything: bool = False
+    """Whether endpoints, routes and devices go too, and not just maps and programs."""
+    written_by: CleanText = _EMPTY
+    written_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoredSource:
     """A CiliumNodeConfig, or a key of one, that will not take effect, and why."""
 
@@ -62,6 +78,8 @@ class NextStart:
     """Maps that would be recreated: empty at first, then refilled from Kubernetes."""
     blockers: tuple[CleanText, ...] = ()
     """Why the agent would not start at all."""
+    wipes: tuple[StateWipe, ...] = ()
+    """What removes every map before a new pod's agent starts; a restarted container keeps them."""
     image_now: CleanText = _EMPTY
     image_next: CleanText = _EMPTY
     """The DaemonSet's; both empty where they are the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tui.checks.proof.bpffs import log_text, mount_table, mount_text
+from tui.checks.proof.cleaning import wipe_text
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
 from tui.model.host import MapSurvival
@@ -30,6 +31,7 @@ def start_guards(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
     yield from _stops(situation, facts)
     yield from _sizes(situation, facts)
     yield from _unmounted(situation, facts)
+    yield from _cleaned(situation, facts)
     yield from _brought_along(situation, facts)
     yield from _image(situation, facts)
 
@@ -135,6 +137,17 @@ def _wiped(view: NodeView, uid: NodeUid, proof: str) -> Guard:
         " cuts connections; mount it first"
     )
     return blocked("bpffs-not-mounted", text, uid, loses=True)
+
+
+def _cleaned(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:
+    """Block where the new pod's init container removes the maps before the agent starts."""
+    view = situation.next(facts)
+    for wipe in view.next_start.wipes:
+        text = (
+            f"{view.name}: {wipe_text(wipe)}: a restart wipes every map and cuts connections;"
+            f" set it to false first"
+        )
+        yield blocked("state-cleaned", text, facts.node.uid, loses=True)
 
 
 def _brought_along(situation: Situation, facts: NodeFacts) -> Iterator[Guard]:

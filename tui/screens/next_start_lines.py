@@ -15,6 +15,10 @@ def next_start_lines(start: NextStart | None, now: float) -> list[DetailLine]:
     if start is None:
         return [*lines, sentence("not judged yet", Tone.UNKNOWN)]
     lines += [sentence(f"would not start: {why}", Tone.ERROR) for why in start.blockers]
+    lines += [
+        sentence(f"a new pod removes every map: {one.key}=true ({one.source})", Tone.ERROR)
+        for one in start.wipes
+    ]
     if start.changes_image:
         words = f"{start.image_now or 'unknown'} {symbols().arrow} {start.image_next}"
         lines.append(value("image", words, "DaemonSet"))
@@ -27,7 +31,7 @@ def next_start_lines(start: NextStart | None, now: float) -> list[DetailLine]:
     lines += [sentence(f"? {text}", Tone.UNKNOWN) for text in start.unknown]
     if not start.is_known and not start.unknown:
         lines.append(sentence("configuration and running values can't be compared", Tone.UNKNOWN))
-    elif start.is_known and not start.pending_count and not start.maps and not start.blockers:
+    elif start.is_known and not any((start.pending_count, start.maps, start.blockers, start.wipes)):
         lines.append(sentence("nothing would change", Tone.MUTED))
     return lines
 

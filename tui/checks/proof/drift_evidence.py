@@ -213,3 +213,22 @@ def patch_command(view: NodeView, source: str, option: str, value: str) -> Clean
         patch = json.dumps({"data": {option: value}})
         text = f"kubectl -n {namespace} patch configmap cilium-config --type merge -p '{patch}'"
     return clean(text, 600)
+
+
+def how_to_read(view: NodeView, reason: str) -> CleanText:
+    """Return the command that reads the source that a reason says is not known."""
+    namespace = view.cluster.facts.cilium_namespace or "kube-system"
+    if "ConfigMap" in reason:
+        return clean(f"kubectl -n {namespace} get configmap cilium-config -o yaml")
+    if "CiliumNodeConfig" in reason:
+        return clean(f"allow `list` on ciliumnodeconfigs in {namespace}")
+    if "DaemonSet" in reason:
+        return clean(f"allow `list` on daemonsets in {namespace}")
+    return view.command(f"{view.binary} config -a -o json")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest unit up to hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} m" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -9,11 +9,15 @@ from tui.checks.remedies.mapsizes import planned_source
 from tui.checks.remedies.restarting import restart_step
 from tui.checks.view import NodeView
 from tui.cilium.map_catalogue import family_of
-from tui.model.findings import Remedy
+from tui.model.findings import ConfigSetting, Remedy
 from tui.model.maps import MapUsage
 from tui.model.nextstart import MapFit, NextStart
 from tui.safety import CleanText, clean
 
+_CLEANING_VALUES = {
+    "clean-cilium-state": "cleanState",
+    "clean-cilium-bpf-state": "cleanBpfState",
+}
 INTERRUPTS = CleanText(
     "a restart makes each resized map anew, empty, and refills it within seconds: new connections"
     " to Services may fail meanwhile, and established ones may break; a resized conntrack or NAT"
@@ -80,6 +84,33 @@ def restart_stops(view: NodeView, start: NextStart) -> Remedy:
         or (proof.edit_command(view, proof.named_source(reason)),),
         needs_restart=False,
         interrupts=CleanText("nothing: the running agent does not read it"),
+        test=CleanText("ciltop check --only config-drift"),
+    )
+
+
+def restart_wipes(view: NodeView, start: NextStart) -> Remedy:
+    """Say not to make new agent pods before the keys that remove the maps are off."""
+    wiped = "do NOT delete the agent pods of these nodes: their init container removes every map"
+    keys = [one for one in start.wipes if one.source == proof.CONFIG_MAP]
+    others = [one for one in start.wipes if one.source != proof.CONFIG_MAP]
+    back = ", ".join(f"{one.key}=false" for one in start.wipes)
+    return Remedy(
+        now=(clean(wiped, 400),),
+        lasting=(clean(f"set {back}: nothing has to restart; in the Helm values too", 400),),
+        settings=tuple(
+            ConfigSetting(one.key, CleanText("false"), f"{_CLEANING_VALUES.get(one.key)}=false")
+            if one.key in _CLEANING_VALUES
+            else proof.setting_of(one.key, "false")
+            for one in keys
+        ),
+        commands=(
+            *(proof.patch_command(view, str(one.source), one.key, "false") for one in keys),
+            *(proof.edit_command(view, str(one.source)) for one in others),
+        ),
+        needs_restart=False,
+        interrupts=CleanText(
+            "nothing: only a new pod reads it, and a container that is started again does not"
+        ),
         test=CleanText("ciltop check --only config-drift"),
     )
 

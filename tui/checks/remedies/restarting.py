@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from tui.checks.proof.cleaning import wipe_text
 from tui.checks.view import NodeView
 from tui.model.node import AgentPhase
 from tui.safety import CleanText, clean
@@ -47,6 +48,7 @@ def restart_danger(view: NodeView, *, resized: Collection[str] = ()) -> str:
     """
     start = view.next_start
     reasons = [f"the agent would not start: {reason}" for reason in start.blockers]
+    reasons += [str(wipe_text(one)) for one in start.wipes]
     reasons += [
         f"{fit.name} would shrink {fit.max_now:,} → {fit.max_next:,}, {fit.wanted:,} wanted"
         for fit in start.maps

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from tui.cilium.map_catalogue import family_of
 from tui.cilium.nextstart.blockers import blockers
+from tui.cilium.nextstart.cleaning import unread_switches, wipes
 from tui.cilium.nextstart.compare import Running, pending_keys
 from tui.cilium.nextstart.images import Images, daemonset_of, images_of
 from tui.cilium.nextstart.layers import Planned, plan
@@ -48,7 +50,8 @@ def next_start(
     daemonset = daemonset_of(agent, cluster)
     images = images_of(agent, daemonset, cluster)
     if cluster.config_map.value is None:
-        return _without_config_map(images, cluster.config_map.reason)
+        bare = _without_config_map(images, cluster.config_map.reason)
+        return replace(bare, wipes=wipes(daemonset, cluster))
     planned = plan(node, daemonset, images, cluster)
     sizing = _sizing(planned, images, maps)
     pending, unknown = list[PendingKey](), list(planned.unknown)
@@ -58,7 +61,7 @@ def next_start(
     else:
         pending, more = pending_keys(planned, found, node, images)
         unknown += more
-    unknown += _open_questions(planned, images)
+    unknown += (*_open_questions(planned, images), *unread_switches(daemonset))
     sized = list(_sized(maps, sizing, planned))
     fits = tuple(_fits(sized))
     pending += _pending_sizes(sized, planned, found)
@@ -70,6 +73,7 @@ def next_start(
         pending=tuple(sorted(pending, key=lambda one: one.key)),
         maps=fits,
         blockers=tuple(stops),
+        wipes=wipes(daemonset, cluster),
         image_now=images.now,
         image_next=images.next,
         ignored=planned.ignored,
