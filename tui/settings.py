@@ -207,7 +207,7 @@ SETTINGS: tuple[Setting, ...] = (
         "This collector's id; no two collectors of a cluster may have the same.",
         ("--collector-id",),
         "ID",
-        unset="the host's name",
+        unset="the host's name and a short suffix",
         environment="CILTOP_COLLECTOR_ID",
         is_of_broker=True,
     ),

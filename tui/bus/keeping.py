@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from tui.bus.topics import ROOT, TopicKind
 
 KEPT_SECONDS: Mapping[TopicKind, int] = {
+    TopicKind.PRESENCE: 86_400,
     TopicKind.FACTS: 3_600,
     TopicKind.CLUSTER: 86_400,
     TopicKind.FINDINGS: 86_400,

@@ -8,14 +8,11 @@ from types import MappingProxyType
 from typing import Protocol
 
 from tui.bus.encoding import encode_letter
+from tui.bus.keeping import KEPT_SECONDS
 from tui.bus.messages import Envelope, Letter, Message
 from tui.bus.post import Outgoing, Sends
 from tui.bus.topics import Topic, TopicKind
 from tui.safety import CleanText, clean
-
-FACTS_EXPIRY_SECONDS = 3_600
-EXPIRY_SECONDS = 86_400
-"""What nobody renewed for so long tells of nothing that still is."""
 
 
 class Clock(Protocol):
@@ -39,16 +36,22 @@ class Delivery:
     expiry_seconds: int | None = None
 
 
+_DELIVERIES: Mapping[TopicKind, tuple[int, bool]] = {
+    TopicKind.PRESENCE: (1, True),
+    TopicKind.FACTS: (0, True),
+    TopicKind.CLUSTER: (1, True),
+    TopicKind.FINDINGS: (1, True),
+    TopicKind.PART: (1, True),
+    TopicKind.WARNINGS: (0, False),
+    TopicKind.AUDIT: (1, False),
+    TopicKind.ROOM: (1, True),
+}
+"""QoS, and whether it is retained."""
+
 DELIVERIES: Mapping[TopicKind, Delivery] = MappingProxyType(
     {
-        TopicKind.PRESENCE: Delivery(1, is_retained=True),
-        TopicKind.FACTS: Delivery(0, is_retained=True, expiry_seconds=FACTS_EXPIRY_SECONDS),
-        TopicKind.CLUSTER: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
-        TopicKind.FINDINGS: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
-        TopicKind.PART: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
-        TopicKind.WARNINGS: Delivery(0),
-        TopicKind.AUDIT: Delivery(1),
-        TopicKind.ROOM: Delivery(1, is_retained=True, expiry_seconds=EXPIRY_SECONDS),
+        kind: Delivery(qos, is_retained, KEPT_SECONDS.get(kind))
+        for kind, (qos, is_retained) in _DELIVERIES.items()
     }
 )
 
