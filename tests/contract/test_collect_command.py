@@ -160,6 +160,16 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, errors
 
 
+def check_letters(listener: Listener) -> None:
+    for topic, payload in listener.newest().items():
+        told = letter(payload)
+        assert (told["schema"], told["cluster"], told["sender"]) == ("ciltop/1", "prod", "alpha")
+        numbers = [one["seq"] for one in listener.letters(topic)]
+        assert numbers == list(range(1, len(numbers) + 1)), topic
+    for topic in owners(listener):
+        assert listener.letters(topic)[0]["facts"]["status"]["state"] == "known"
+
+
 def test_everything_documented_is_published_and_cleared_at_the_end(
     mosquitto: MosquittoFactory, collectors: Collectors
 ) -> None:
@@ -178,17 +188,7 @@ def test_everything_documented_is_published_and_cleared_at_the_end(
             process,
             listener.kept,
         )
-        for topic, payload in listener.newest().items():
-            told = letter(payload)
-            assert (told["schema"], told["cluster"], told["sender"]) == (
-                "ciltop/1",
-                "prod",
-                "alpha",
-            ), topic
-        for topic in owners(listener):
-            numbers = [one["seq"] for one in listener.letters(topic)]
-            assert numbers == list(range(1, len(numbers) + 1))
-            assert listener.letters(topic)[0]["facts"]["status"]["state"] == "known"
+        check_letters(listener)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             assert f"ciltop_share_nodes {NODES}.0" in answer.read().decode()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=10) as answer:

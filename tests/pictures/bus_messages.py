@@ -165,7 +165,7 @@ def _cluster() -> ClusterFacts:
     )
 
 
-def _messages() -> tuple[tuple[TopicKind, str, str, Message], ...]:
+def _messages() -> tuple[tuple[TopicKind, str, str, Message], ...]:  # sizes: a table of data
     """Return each kind with the name in its topic, what it tells, and an example."""
     health = SourceHealth(
         clean("live prod"), SourceState.LIVE, sweep_seconds=1.4, sweep_p95_seconds=0.21,

@@ -14,7 +14,6 @@ from tests.unit.bus_rig import (
     OWN,
     Rig,
     facts,
-    log_batch,
     uid_of,
     uid_owned_by,
 )
@@ -370,34 +369,6 @@ def test_hostile_messages_are_counted_and_change_nothing() -> None:
     [letter] = rig.letters(rig.tick(), TopicKind.PRESENCE)
     assert isinstance(letter.message, PresenceMessage)
     assert letter.message.rejected == 3 * len(payloads)
-
-
-def test_warnings_of_the_share_are_sent_once_for_each_node_and_tick() -> None:
-    rig = Rig()
-    rig.see(facts("uid-1"), facts("uid-2"))
-    rig.tick()
-    rig.tee.offer(log_batch("uid-1", "a", "b"))
-    rig.tee.offer(log_batch("uid-1", "c"))
-    rig.tee.offer(log_batch("uid-2", "d"))
-    rig.tee.offer(log_batch("uid-of-nobody", "e"))
-    first, second = rig.warnings(rig.tick())
-    assert [[line.message for line in one.lines] for one in first.batches] == [["a", "b"], ["c"]]
-    assert [[line.message for line in one.lines] for one in second.batches] == [["d"]]
-    assert not rig.warnings(rig.tick())
-
-
-def test_a_storm_becomes_its_newest_lines_and_a_gap() -> None:
-    rig = Rig()
-    rig.see(facts("uid-1"))
-    rig.tick()
-    rig.tee.offer(log_batch("uid-1", *(f"line {n}" for n in range(350))))
-    [message] = rig.warnings(rig.tick())
-    [only] = message.batches
-    assert [line.message for line in only.lines] == [f"line {n}" for n in range(150, 350)]
-    assert only.gap is not None
-    assert (only.gap.lost_lines, only.gap.started_at, only.gap.ended_at) == (150, 100.0, 249.0)
-    rig.tick(5.0)
-    assert rig.publisher.dropped == {"log-lines": 150}
 
 
 def test_work_stops_when_its_time_is_up() -> None:

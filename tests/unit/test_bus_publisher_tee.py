@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.bus_rig import log_batch
+from tests.unit.bus_rig import Rig, facts, log_batch
 from tests.unit.store_facts import NODE, batch, line, seen
 from tui.bus.tee import LogTee, TeeSource
 from tui.bus.warnings_publishing import newest_lines
@@ -167,3 +167,31 @@ async def test_the_tee_changes_nothing_of_the_source() -> None:
     assert inner.calls == [(NODE, frozenset()), (NODE, "map")]
     assert inner.share is owns
     assert tee.name == "told"
+
+
+def test_warnings_of_the_share_are_sent_once_for_each_node_and_tick() -> None:
+    rig = Rig()
+    rig.see(facts("uid-1"), facts("uid-2"))
+    rig.tick()
+    rig.tee.offer(log_batch("uid-1", "a", "b"))
+    rig.tee.offer(log_batch("uid-1", "c"))
+    rig.tee.offer(log_batch("uid-2", "d"))
+    rig.tee.offer(log_batch("uid-of-nobody", "e"))
+    first, second = rig.warnings(rig.tick())
+    assert [[line.message for line in one.lines] for one in first.batches] == [["a", "b"], ["c"]]
+    assert [[line.message for line in one.lines] for one in second.batches] == [["d"]]
+    assert not rig.warnings(rig.tick())
+
+
+def test_a_storm_becomes_its_newest_lines_and_a_gap() -> None:
+    rig = Rig()
+    rig.see(facts("uid-1"))
+    rig.tick()
+    rig.tee.offer(log_batch("uid-1", *(f"line {n}" for n in range(350))))
+    [message] = rig.warnings(rig.tick())
+    [only] = message.batches
+    assert [line.message for line in only.lines] == [f"line {n}" for n in range(150, 350)]
+    assert only.gap is not None
+    assert (only.gap.lost_lines, only.gap.started_at, only.gap.ended_at) == (150, 100.0, 249.0)
+    rig.tick(5.0)
+    assert rig.publisher.dropped == {"log-lines": 150}
