@@ -89,7 +89,7 @@ def test_home(snap_compare: Compare, size: tuple[int, int], state: str) -> None:
         pytest.param(SourceState.CONNECTING, "no cluster was heard of yet", id="nobody"),
         pytest.param(
             SourceState.LOST,
-            f"{rooms.URL} refuses this dashboard: bad user name or password",
+            f"{rooms.URL}: refuses user 'x' (not authorised): check mqtt-user and its password",
             id="refused",
         ),
     ],

@@ -113,11 +113,11 @@ def judged(snapshot: Snapshot, text: CleanText) -> Snapshot:
     start = NextStart(
         (PendingKey(text, text, text, text, text, samples.NOW),),
         (MapFit(text, 1, 2, 3, 4),),
-        (text,),
-        text,
-        text,
-        (IgnoredSource(text, text, text),),
-        (text,),
+        blockers=(text,),
+        image_now=text,
+        image_next=text,
+        ignored=(IgnoredSource(text, text, text),),
+        unknown=(text,),
         is_known=True,
     )
     severity = FindingSeverity.ACTIVE

@@ -23,7 +23,7 @@ from tui.safety import clean
 from tui.screens.detail_screen import DetailScreen
 from tui.screens.home import HomeScreen
 from tui.screens.room.cluster_rows import ClusterOrder, cluster_rows
-from tui.screens.room.clusters_screen import ClustersScreen
+from tui.screens.room.clusters_screen import ClustersScreen, _worst_lines
 from tui.screens.room.collector_rows import collector_rows
 from tui.screens.room.news import CollectorNews
 from tui.screens.room.words import skew_words
@@ -76,6 +76,14 @@ def test_clusters_stand_worst_first_with_what_is_wrong_and_who_reads_them() -> N
     assert rows[1].startswith("▲  prod-us-1  4,020  ● 2/2  ▲1  <10 s  UDP clients")
     assert rows[2] == "▲  staging  12  ✖ 0/1 gone  ?2  ⧗ 1 h"
     assert rows[3] == "●  dev  12  ● 2/2  –  <10 s"
+
+
+def test_findings_with_one_title_are_told_once_with_their_number() -> None:
+    worst = (clean("A map is full (node-3)"),) * 2 + (clean("Drift (node-1)"),)
+    cluster = rooms.cluster("x", {ACTIVE: 2, ARMED: 1}, worst=worst)
+    (row,) = cluster_rows([cluster], NOW)
+    assert row.text.endswith("A map is full (node-3) ×2; Drift (node-1)")
+    assert _worst_lines(cluster) == ["✖ A map is full (node-3) ×2", "▲ Drift (node-1)"]
 
 
 def test_equal_clusters_stand_by_name_and_one_that_tells_nothing_yet_is_loading() -> None:

@@ -61,9 +61,12 @@ async def test_header_without_any_collector_says_so() -> None:
 
 
 async def test_header_while_the_link_is_down_says_why_and_which_broker() -> None:
-    reason = f"no connection to {rooms.URL} since 14:00:11 UTC: connection refused"
+    reason = f"{rooms.URL}: nothing listens there (since 14:00:11 UTC)"
     lost = rooms.health(SourceState.LOST, reason, last_good_at=NOW - 120)
-    _, second = await header(rooms.brokered(one(), lost))
+    late = tuple(replace(each, presence=Presence.LATE) for each in rooms.well())
+    first, second = await header(rooms.brokered(one(collectors=late), lost))
+    assert "lost, 2 m ago" in first
+    assert "collectors" not in first, "nobody is heard: that says nothing of them"
     assert f"lost, last message 2 m ago: {reason}" in second
     again = rooms.health(SourceState.CONNECTING, f"connecting to {rooms.URL}")
     first, second = await header(rooms.brokered(one(), again))
@@ -87,10 +90,11 @@ async def test_header_tells_how_much_of_the_retained_state_came() -> None:
         (SourceState.CONNECTING, "no cluster was heard of yet", "ciltop collect --mqtt URL"),
         (
             SourceState.LOST,
-            f"{rooms.URL} refuses this dashboard: not authorised",
-            "are user, password and certificate right?",
+            f"{rooms.URL}: refuses user 'x' (not authorised): check mqtt-user",
+            "refuses user",
         ),
-        (SourceState.LOST, f"no connection to {rooms.URL} since 14:00:00 UTC", "it keeps trying"),
+        (SourceState.LOST, f"{rooms.URL}: nothing listens there", "it keeps trying"),
+        (SourceState.CONNECTING, f"{rooms.URL}: trying MQTT 3.1.1", "loading: mqtts://"),
     ],
 )
 async def test_no_cluster_yet_says_why_on_home_and_on_the_clusters_screen(

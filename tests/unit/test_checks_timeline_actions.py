@@ -67,6 +67,11 @@ def test_a_write_is_told_once_and_one_that_was_cut_off_says_so() -> None:
     assert len(actions(shot(begun, elsewhere))) == 2
 
 
+def test_a_record_from_the_file_and_from_the_broker_is_told_once() -> None:
+    armed = record(AuditEvent.ARMED)
+    assert len(actions(shot(armed, replace(armed)))) == 1
+
+
 def test_arming_and_failures_are_told_and_upkeep_is_not() -> None:
     told = actions(
         shot(

@@ -80,7 +80,7 @@ def _items(
         items.append(HeaderItem((Span(words, Tone.ALERT),)))
     items += badges
     if is_broker:
-        items += room_items(snapshot.room)
+        items += room_items(snapshot)
     if cluster.kubernetes_version.value:
         version = _short_release(cluster.kubernetes_version.value)
         items.append(_plain(f"k8s {version}", 8))

@@ -10,7 +10,7 @@ from tui.model.snapshot import Snapshot, SourceState
 from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.fleet import NodeSummary
-from tui.screens.room.words import START_ONE, is_brokered
+from tui.screens.room.words import NO_CLUSTER, NO_COLLECTOR, START_ONE, is_brokered
 from widgets.state_note import NoteKind, StateNote
 
 T = TypeVar("T")
@@ -87,22 +87,14 @@ def broker_note(snapshot: Snapshot) -> StateNote:
     """Return what to say instead of rows while a broker tells of no cluster, or of no node."""
     health, chosen = snapshot.health, wording.cut(snapshot.room.chosen, 40)
     reason = wording.cut(health.reason)
-    if health.state is SourceState.LOST:
-        remedy = "it keeps trying"
-        if " refuses " in reason:
-            remedy = "are user, password and certificate right? it tries again, slowly"
-        elif reason.startswith("no collector"):
-            remedy = START_ONE
+    if health.state in (SourceState.LOST, SourceState.DEGRADED):
+        remedy = START_ONE if reason.startswith(NO_COLLECTOR) else "it keeps trying"
         return StateNote(NoteKind.FAILED, reason or health.state.value, remedy)
-    if health.state is SourceState.CONNECTING and reason.startswith("connecting"):
-        return StateNote(NoteKind.LOADING, reason)
+    if health.state is SourceState.CONNECTING and not reason.startswith(NO_CLUSTER):
+        waiting = f"waiting for what is known of {chosen}" if chosen else "connecting to the broker"
+        return StateNote(NoteKind.LOADING, reason or waiting)
     if not chosen:
-        text = "no collector publishes here"
-        return StateNote(NoteKind.EMPTY, text, START_ONE)
-    if not snapshot.is_complete:
-        return StateNote(NoteKind.LOADING, reason or f"waiting for what is known of {chosen}")
-    if health.state is SourceState.DEGRADED:
-        return StateNote(NoteKind.FAILED, reason or health.state.value, "it keeps trying")
+        return StateNote(NoteKind.EMPTY, "no collector publishes here", START_ONE)
     return StateNote(NoteKind.EMPTY, f"no node of {chosen} was published")
 
 

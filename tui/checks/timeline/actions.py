@@ -26,7 +26,8 @@ def action_entries(snapshot: Snapshot, node: NodeUid | None = None) -> Iterator[
         snapshot: whose audit it is; records of other contexts and upkeep are left out.
         node: only what concerns this node, with what names none.
     """
-    records = [one for one in snapshot.audit if _is_of(one, snapshot)]
+    # Two sessions of one machine write one file, and each hears the other from the broker too.
+    records = [one for one in dict.fromkeys(snapshot.audit) if _is_of(one, snapshot)]
     if not records:
         return
     facts = None if node is None else snapshot.nodes.get(node)

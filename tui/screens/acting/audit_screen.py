@@ -61,7 +61,8 @@ class AuditPanel(GridPanel):
         made_of = (records, upkeep, int(board.wall_now / AGING_SECONDS))
         if made_of != self._made_of:
             self._made_of = made_of
-            self._entries = audit_entries(records, folded(upkeep))
+            # The file of this machine and a broker may tell the same.
+            self._entries = audit_entries(tuple(dict.fromkeys(records)), folded(upkeep))
             self._rows = audit_rows(self._entries, board.wall_now)
         self.give_rows(self._rows, None if self._rows else _NOTHING)
 

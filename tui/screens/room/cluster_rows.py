@@ -14,6 +14,7 @@ from tui.screens.room.words import (
     collectors_cell,
     finding_counts,
     present_count,
+    worst_titles,
 )
 from widgets.grid_rows import GridColumn, GridRow, natural_key
 from widgets.symbols import symbols
@@ -97,7 +98,10 @@ def _row(one: ClusterSummary, now: float) -> GridRow:
         collectors_cell(one.collectors),
         counts if one.findings else Span(f"{symbols().loading} not told", Tone.MUTED),
         _heard(one, now),
-        Span(wording.cut("; ".join(one.worst), 400), Tone.NORMAL if is_bad else Tone.MUTED),
+        Span(
+            wording.cut("; ".join(title for title, _ in worst_titles(one)), 400),
+            Tone.NORMAL if is_bad else Tone.MUTED,
+        ),
     )
     return GridRow(
         one.name,

@@ -30,7 +30,7 @@ from tui.screens.panel import GridPanel, Panel
 from tui.screens.panel_stack import show_guarded
 from tui.screens.room.cluster_rows import CLUSTER_COLUMNS, ClusterOrder, cluster_rows
 from tui.screens.room.collector_rows import COLLECTOR_COLUMNS, collector_detail, collector_rows
-from tui.screens.room.words import START_ONE, present_count
+from tui.screens.room.words import START_ONE, present_count, worst_titles
 from widgets.grid import Grid
 from widgets.grid_rows import GridColumn
 from widgets.state_note import NoteKind, StateNote
@@ -225,12 +225,13 @@ class ClustersScreen(LiveScreen):
 
 def _worst_lines(cluster: ClusterSummary) -> list[str]:
     """Return the worst findings with their symbols: the first ones are the ACTIVE ones."""
-    active = cluster.findings.get(FindingSeverity.ACTIVE, 0)
+    left = cluster.findings.get(FindingSeverity.ACTIVE, 0)
     table = symbols()
-    return [
-        f"{table.active if place < active else table.armed} {title}"
-        for place, title in enumerate(cluster.worst[:MOST_WORST])
-    ]
+    lines = []
+    for title, number in worst_titles(cluster)[:MOST_WORST]:
+        lines.append(f"{table.active if left > 0 else table.armed} {title}")
+        left -= number
+    return lines
 
 
 def _collector_of(cluster: str, key: str, board: Board) -> Detail | None:

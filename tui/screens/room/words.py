@@ -23,6 +23,10 @@ SKEW_SECONDS = 1.0
 COUNTED = (FindingSeverity.ACTIVE, FindingSeverity.ARMED, FindingSeverity.UNKNOWN)
 """The severities of which a cluster shows how many there are."""
 
+NO_CLUSTER = "no cluster"
+NO_COLLECTOR = "no collector"
+"""How the source's reason begins where the broker answers, and nobody publishes."""
+
 START_ONE = "start one where a kubeconfig is: ciltop collect --mqtt URL"
 NOTHING_ASKED = "collectors read on their own: nothing is asked of them through a broker"
 
@@ -82,6 +86,18 @@ def finding_counts(cluster: ClusterSummary) -> tuple[Span, ...]:
     return tuple(spans)
 
 
+def worst_titles(cluster: ClusterSummary) -> list[tuple[str, int]]:
+    """Return the titles of a cluster's worst findings, each once, and how many have it."""
+    counts: dict[str, int] = {}
+    for title in cluster.worst:
+        counts[title] = counts.get(title, 0) + 1
+    times = symbols().times
+    return [
+        (f"{title} {times}{number}" if number > 1 else title, number)
+        for title, number in counts.items()
+    ]
+
+
 def skew_words(skew_seconds: float | None) -> str:
     """Return how far a collector's clock is off; empty where it is not, or nobody knows."""
     if skew_seconds is None or abs(skew_seconds) <= SKEW_SECONDS:
@@ -102,10 +118,13 @@ def cluster_item(snapshot: Snapshot) -> HeaderItem:
     return HeaderItem((Span("mqtt "), whole), (Span(f" {elide_middle(name, _SHORT_NAME)} ", tone),))
 
 
-def room_items(room: Room) -> list[HeaderItem]:
+def room_items(snapshot: Snapshot) -> list[HeaderItem]:
     """Return the collectors, and what was lost or thrown away, for the header."""
+    room, health = snapshot.room, snapshot.health
     items = []
-    if room.chosen:
+    is_cut_off = health.state is SourceState.LOST and not health.reason.startswith(NO_COLLECTOR)
+    # Nobody is heard while the broker is away, and nothing follows from that.
+    if room.chosen and not is_cut_off:
         items.append(_collectors_item(room.collectors))
     bad = [
         f"{wording.count(number)} {word}"
