@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_UNACKNOWLEDGED = 100
 _BURST_PACKETS = 200
 """Read in one go, before others on the loop get their turn."""
-_BURST_SECONDS = 0.02
+_BURST_SECONDS = 0.003
 _TICK_SECONDS = 1.0
 _FIRST_FAILURE = 0x80
 """Reason codes from here on are failures (MQTT 5 §2.4, and 3.1.1's SUBACK)."""
