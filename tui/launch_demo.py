@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import contextlib
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.config import Config
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from tui.bus.address import BrokerAddress
     from tui.bus.post import Incoming
 
+_CONNECT_SECONDS = 1.0
 _QUIET_SECONDS = 0.25
 _MOST_SECONDS = 3.0
 
@@ -60,17 +63,19 @@ def _collect_flags(config: Config) -> list[str]:
 
 async def _held(address: BrokerAddress) -> str:
     """Return a table of what the broker holds for those who come late, by kind of topic."""
-    from tui.bus.link import Link
+    from tui.bus.link import DEFAULT_PACE, Link
 
-    held: list[Incoming] = []
+    held: dict[str, int] = {}
     news = asyncio.Event()
 
     def take(incoming: Incoming) -> None:
         if incoming.is_retained:
-            held.append(incoming)
+            held[incoming.topic] = len(incoming.payload)
             news.set()
 
-    link = Link(address, on_message=take, on_state=lambda _: None)
+    # A broker of the older MQTT may be mute at first; nobody shall wait for it at the end.
+    pace = replace(DEFAULT_PACE, connect=_CONNECT_SECONDS)
+    link = Link(address, on_message=take, on_state=lambda _: None, pace=pace)
     link.subscribe("ciltop/#", 1)
     running = asyncio.create_task(link.run(), name="look at the broker")
     with contextlib.suppress(TimeoutError):
@@ -84,16 +89,16 @@ async def _held(address: BrokerAddress) -> str:
     return _table(held)
 
 
-def _table(held: list[Incoming]) -> str:
+def _table(held: Mapping[str, int]) -> str:
     from tui.bus.topics import parse_topic
 
     kinds: dict[str, list[int]] = {}
-    for incoming in held:
+    for topic, size in held.items():
         try:
-            kind = parse_topic(incoming.topic).kind.value
+            kind = parse_topic(topic).kind.value
         except ValueError:
             kind = "not ours"
-        kinds.setdefault(kind, []).append(len(incoming.payload))
+        kinds.setdefault(kind, []).append(size)
     rows = [
         f"  {kind:<14} {len(sizes):>6,} messages {sum(sizes) / 1024:>9,.1f} KiB"
         for kind, sizes in sorted(kinds.items())
