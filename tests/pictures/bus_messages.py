@@ -150,6 +150,7 @@ def _record() -> AuditRecord:
         clean("restart the agent of node3"),
         clean("delete pods kube-system/cilium-x7k2p"),
         node_name=NODE,
+        id="5b1f60d2c7e94a83",
     )
 
 
@@ -180,7 +181,9 @@ def _messages() -> tuple[tuple[TopicKind, str, str, Message], ...]:  # sizes: a 
     )
     findings = FindingsMessage((_finding(),), {"ACTIVE": 1}, 3, 3, (clean("collector-a"),))
     batch = LogBatch(UID, CONTAINER, (FULL_LINE,), agent_started_at=NOW - 1_980.0)
-    room = RoomMessage((RoomChange(_change(), clean("collector-a")),), (_record(),))
+    room = RoomMessage(
+        (RoomChange(_change(), clean("collector-a"), "c04d9e2f7a6b1835"),), (_record(),)
+    )
     return (
         (
             TopicKind.PRESENCE,

@@ -250,6 +250,32 @@ def test_an_audit_record_is_told_once_however_often_it_comes() -> None:
     assert rig.take(letter(AuditMessage((later,)), 2)) == [AuditWritten(later)]
 
 
+def test_a_record_that_two_clocks_tell_of_is_one_by_its_id() -> None:
+    rig = Rig()
+    done = replace(record("restart node-1"), id="r-1")
+    [told] = rig.take(letter(AuditMessage((done,))))
+    assert told == AuditWritten(done)
+    kept = RoomMessage((), (replace(done, at=AT + 7_200.0), replace(done, id="r-2")))
+    assert rig.take(letter(kept)) == [AuditWritten(replace(done, id="r-2"))]
+
+
+def test_a_change_that_two_leaders_tell_is_one_by_its_id() -> None:
+    rig = Rig()
+    change = FindingChange(AT, "map-pressure", "", clean("Full"), None, FindingSeverity.ACTIVE)
+    first = RoomChange(change, clean("c7"), "id-1")
+    again = replace(first, change=replace(change, at=AT + 7_200.0))
+    assert len(rig.take(letter(RoomMessage((first,)), 1))) == 1
+    assert rig.take(letter(RoomMessage((again,)), 2)) == []
+
+
+def test_a_kept_room_of_unknown_age_does_not_happen_now() -> None:
+    rig = Rig()
+    old = replace(record("restart node-1"), at=AT - 3_600.0)
+    sent = letter(RoomMessage((), (old,)))
+    sent = replace(sent, envelope=replace(sent.envelope, at=AT - 1_800.0))
+    assert rig.take(sent, is_retained=True) == [AuditWritten(old)]
+
+
 def test_what_this_machine_did_is_not_told_again() -> None:
     rig = Rig()
     rig.intake.note_own(record("mine"))

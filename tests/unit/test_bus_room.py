@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tests.unit.bus_rig import CLUSTER, OWN, Rig, facts
 from tests.unit.test_bus_findings import ACTIVE, ARMED, CLEAR, of_nodes, part
-from tui.bus.messages import AuditMessage, RoomMessage
+from tui.bus.encoding import encode_letter
+from tui.bus.messages import AuditMessage, Envelope, Letter, RoomMessage
+from tui.bus.post import Incoming
 from tui.bus.room import END_SECONDS, MOST_CHANGES, MOST_RECORDS, RoomBook
 from tui.bus.topics import Topic, TopicKind
 from tui.model.findings import FindingChange, FindingSeverity
@@ -17,7 +23,8 @@ def changes(book: RoomBook) -> list[tuple[FindingSeverity | None, FindingSeverit
 
 
 def record(at: float, text: str = "restart") -> AuditRecord:
-    return AuditRecord(at, next(iter(AuditEvent)), host=clean("me@laptop"), text=clean(text))
+    event = next(iter(AuditEvent))
+    return AuditRecord(at, event, host=clean("me@laptop"), text=clean(text), id=f"id-{at}")
 
 
 def test_a_finding_that_comes_worsens_and_goes_is_told_with_who_saw_it() -> None:
@@ -72,6 +79,27 @@ def test_records_come_once_and_in_order() -> None:
     assert book.version == version
 
 
+def test_what_skewed_clocks_tell_is_kept_once_and_by_our_own() -> None:
+    book, other = RoomBook(), RoomBook()
+    other.compare({"a": part(of_nodes(1))}, 7_300.0)
+    other.add_records([record(7_301.0)])
+    book.add_records([record(7_301.0)], shift=-3_600.0)
+    book.heard(other.message(), shift=-7_200.0)
+    assert [one.at for one in book.message().records] == [3_701.0]
+    assert [one.change.at for one in book.message().changes] == [100.0]
+    version = book.version
+    book.heard(other.message(), shift=-7_190.0)
+    book.add_records([record(7_301.0)], shift=3_600.0)
+    assert book.version == version
+
+
+def test_records_of_older_releases_are_known_by_their_text_and_about_their_time() -> None:
+    book = RoomBook()
+    for at in (100.0, 102.0, 110.0):
+        book.add_records([replace(record(at), id="")])
+    assert [one.at for one in book.message().records] == [100.0, 110.0]
+
+
 def test_the_room_is_bounded_and_keeps_the_newest() -> None:
     book = RoomBook()
     book.add_records(record(float(n)) for n in range(MOST_RECORDS + 10))
@@ -95,6 +123,38 @@ def test_the_leader_publishes_audit_records_and_changes() -> None:
     assert letter.message.records == (record(5.0),)
     [change] = letter.message.changes
     assert (change.by, change.change.after) == (OWN, ACTIVE)
+
+
+@pytest.mark.parametrize("skew", [-7_200.0, 0.0, 7_200.0])
+def test_the_leader_keeps_what_responders_did_by_its_own_clock(skew: float) -> None:
+    rig = Rig()
+    now = rig.clock.time()
+    done = replace(record(now + skew - 2.0), at=now + skew - 2.0)
+    envelope = Envelope(clean(CLUSTER), clean("me@laptop"), "r", 1, now + skew)
+    payload = encode_letter(Letter(envelope, AuditMessage((done,))))
+    topic = str(Topic(TopicKind.AUDIT, CLUSTER))
+    rig.publisher.heard(Incoming(topic, payload, False, rig.clock.now))
+    [kept] = rig.publisher.room.message().records
+    assert kept.at == pytest.approx(now - 2.0, abs=0.01)
+
+
+def test_an_audit_message_sets_no_collectors_clock() -> None:
+    rig = Rig()
+    now = rig.clock.time()
+    room = RoomMessage(records=(replace(record(5.0), at=now - 60.0),))
+    for number, at, message in (
+        (1, now, RoomMessage()),
+        (1, now + 7_200.0, AuditMessage()),
+        (2, now, room),
+    ):
+        envelope = Envelope(clean(CLUSTER), clean("zeta"), "r", number, at)
+        kind = TopicKind.AUDIT if isinstance(message, AuditMessage) else TopicKind.ROOM
+        payload = encode_letter(Letter(envelope, message))
+        topic = str(Topic(kind, CLUSTER))
+        rig.publisher.heard(Incoming(topic, payload, False, rig.clock.now))
+    assert rig.publisher.rejected == 0
+    [kept] = rig.publisher.room.message().records
+    assert kept.at == pytest.approx(now - 60.0)
 
 
 def test_a_kept_room_is_heard_before_anything_is_told() -> None:

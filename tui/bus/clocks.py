@@ -103,6 +103,18 @@ class SenderClocks:
             clock.shift = shift
         return clock.shift
 
+    def told_shift(
+        self, envelope: Envelope, incoming: Incoming, now_wall: float, now_mono: float
+    ) -> float:
+        """Return the same for what others did or saw, some of it long ago.
+
+        Where nobody can tell how long the letter was held, the clocks are taken for equal: what
+        happened an hour ago must not seem to happen now.
+        """
+        if not self.held(envelope, incoming, now_mono).is_known:
+            return 0.0
+        return self.shift(envelope, incoming, now_wall, now_mono)
+
     def skew(self, sender: str, now_wall: float, now_mono: float) -> float | None:
         """Return the sender's clock minus ours; None until one of its letters came live."""
         clock = self._runs.get((sender, self._latest_runs.get(sender, "")))

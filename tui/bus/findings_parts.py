@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from tui.bus.messages import FindingsMessage
-from tui.model.findings import Finding, FindingSeverity
+from tui.model.findings import Finding, FindingSeverity, ProofKind
 from tui.model.names import NodeName, NodeUid
 from tui.safety import CleanText
 
@@ -154,6 +154,35 @@ def _union(pieces: Sequence[Finding]) -> Finding:
         last_seen=max(last, default=None),
         # Of the cluster as a whole every collector says the same once.
         harm=sum(piece.harm for piece in pieces) if is_of_nodes else worst.harm,
+    )
+
+
+def by_our_clock(part: FindingsMessage, shift: float) -> FindingsMessage:
+    """Return another collector's part with its times by our clock; those of log lines stay.
+
+    Args:
+        part: as it came.
+        shift: what to add to its times.
+    """
+    if not shift:
+        return part
+    return replace(part, findings=tuple(_moved(one, shift) for one in part.findings))
+
+
+def _moved(finding: Finding, shift: float) -> Finding:
+    def moved(at: float | None) -> float | None:
+        return None if at is None else max(0.0, at + shift)
+
+    logged = {one.at for one in finding.evidence if one.proof is ProofKind.LOG}
+    first, last = finding.first_seen, finding.last_seen
+    return replace(
+        finding,
+        evidence=tuple(
+            one if one.proof is ProofKind.LOG else replace(one, at=moved(one.at))
+            for one in finding.evidence
+        ),
+        first_seen=first if first in logged else moved(first),
+        last_seen=moved(last),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from tui.bus import shifting
 from tui.bus.clocks import SenderClocks
 from tui.bus.encoding import RejectedError
+from tui.bus.letter_clocks import LetterClocks
 from tui.bus.losses import Losses, Step
 from tui.bus.messages import (
     AuditMessage,
@@ -26,12 +27,15 @@ from tui.bus.retold import AuditBook
 from tui.bus.topics import Topic, TopicKind, parse_topic
 from tui.model.findings import FindingChange
 from tui.model.operations import AuditRecord
-from tui.model.room import CollectorSeen, Presence
+from tui.model.room import CollectorSeen
 from tui.model.snapshot import AuditWritten, ChangesShared, ClusterSeen, Fact, Gap, GapChanged
 from tui.safety import CleanText, clean
 
 LOST_KEY = "mqtt-lost"
 AGES_KEY = "mqtt-ages"
+
+MOST_CHANGES = 1_000
+"""Changes of findings that are known again; a room holds a fifth of them."""
 
 LOST_SECONDS = 60.0
 """The gap of lost messages closes when none was lost for so long."""
@@ -47,12 +51,14 @@ class Intake:
 
     def __init__(self, cluster: str, clocks: SenderClocks | None = None) -> None:
         self.cluster = cluster
-        self._clocks = clocks or SenderClocks()
+        self._letter_clocks = LetterClocks(clocks)
+        self._clocks = self._letter_clocks.collectors
         self._losses = Losses()
         self._lost_gap = _LostGap()
         self._nodes = NodeIntake()
         self._presences = Presences()
         self._audit = AuditBook()
+        self._changes_told: dict[str, None] = {}
         self._unaged: set[str] = set()
         self._unaged_told = 0
         self._collectors: tuple[CollectorSeen, ...] = ()
@@ -79,7 +85,7 @@ class Intake:
             step = replace(step, lost=max(0, step.lost - incoming.overtaken))
         if not incoming.is_retained:
             self._heard_at = now_wall
-        shift = self._shift(letter, incoming, now_wall, now_mono)
+        shift = self._letter_clocks.shift(letter, incoming, now_wall, now_mono)
         match message:
             case FactsMessage():
                 self._note_age(topic.name, letter, incoming, now_mono)
@@ -138,13 +144,6 @@ class Intake:
         if self._presences.is_full and sender not in self._presences:
             raise RejectedError(f"more than {MOST_COLLECTORS} collectors")
 
-    def _shift(self, letter: Letter, incoming: Incoming, now_wall: float, now_mono: float) -> float:
-        message = letter.message
-        is_will = isinstance(message, PresenceMessage) and message.state is Presence.GONE
-        if not is_will:  # A last will was written long before it is sent.
-            self._clocks.note(letter.envelope, incoming)
-        return self._clocks.shift(letter.envelope, incoming, now_wall, now_mono)
-
     def _note_age(self, name: str, letter: Letter, incoming: Incoming, now_mono: float) -> None:
         held = self._clocks.held(letter.envelope, incoming, now_mono)
         if held.is_known or (isinstance(letter.message, FactsMessage) and not letter.message.facts):
@@ -173,11 +172,20 @@ class Intake:
             case AuditMessage():
                 return self._audited(message.records, shift)
             case RoomMessage():
-                changes = tuple(_shared(change, shift) for change in message.changes)
+                changes = tuple(_shared(one, shift) for one in self._untold(message.changes))
                 shared: list[Fact] = [ChangesShared(changes)] if changes else []
                 return shared + self._audited(message.records, shift)
             case _:
                 return []
+
+    def _untold(self, changes: tuple[RoomChange, ...]) -> list[RoomChange]:
+        """Return those that did not come before, whichever leader tells them by whatever clock."""
+        told = self._changes_told
+        new = [one for one in changes if one.id not in told]
+        told.update((one.id, None) for one in new if one.id)
+        for id_ in list(told)[:-MOST_CHANGES]:
+            del told[id_]
+        return new
 
     def _audited(self, records: tuple[AuditRecord, ...], shift: float) -> list[Fact]:
         moved = (replace(record, at=max(0.0, record.at + shift)) for record in records)

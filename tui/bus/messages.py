@@ -114,6 +114,8 @@ class RoomChange:
 
     change: FindingChange
     by: CleanText
+    id: str = ""
+    """Random, of this one change, whichever leader tells it again."""
 
 
 @dataclass(frozen=True, slots=True)

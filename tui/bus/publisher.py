@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from tui.bus.encoding import Decoder, RejectedError
+from tui.bus.findings_parts import by_our_clock
 from tui.bus.findings_publishing import FindingsPublishing
+from tui.bus.letter_clocks import LetterClocks
 from tui.bus.membership import Membership
 from tui.bus.messages import (
     AuditMessage,
@@ -73,6 +75,7 @@ class Publisher:
         self._clock = clock
         self._stopwatch = stopwatch
         self._decoder = Decoder()
+        self._clocks = LetterClocks()
         self.postbox = Postbox(sends, cluster, identity.id, identity.run, clock)
         self.nodes = NodePublishing(self.postbox, membership, clock, stopwatch)
         self._warnings = WarningsPublishing(self.postbox, self.nodes)
@@ -182,10 +185,11 @@ class Publisher:
         except (RejectedError, ValueError) as error:
             self._reject(incoming.topic, error)
             return
+        shift = self._clocks.shift(letter, incoming, self._clock.time(), self._clock.monotonic())
         if topic.kind is TopicKind.PRESENCE and isinstance(letter.message, PresenceMessage):
             self._membership.heard(topic.name, letter, is_retained=incoming.is_retained)
         else:
-            self._heard_letter(topic.name, letter)
+            self._heard_letter(topic.name, letter, shift)
 
     def farewell(self) -> list[Outgoing]:
         """Return the last messages: presence and part are cleared, and what nobody else renews.
@@ -245,15 +249,15 @@ class Publisher:
         elif kind is TopicKind.PART:
             self.findings.heard(name, None)
 
-    def _heard_letter(self, name: str, letter: Letter) -> None:
+    def _heard_letter(self, name: str, letter: Letter, shift: float) -> None:
         is_own = letter.envelope.run == self._identity.run
         match letter.message:
             case FindingsMessage() if name:
-                self.findings.heard(name, letter.message)
+                self.findings.heard(name, by_our_clock(letter.message, shift))
             case RoomMessage() if not is_own:
-                self.room.heard(letter.message)
+                self.room.heard(letter.message, shift)
             case AuditMessage():
-                self.room.add_records(letter.message.records)
+                self.room.add_records(letter.message.records, shift)
             case _:
                 pass
 

@@ -1,18 +1,24 @@
 """The incident room: what responders did and what changed, kept for whoever comes late.
 
 Every collector listens, so that any of them can go on when the one that publishes the room dies.
+All times in it are by the clock of the collector that keeps it: what comes from others is shifted
+when it is heard, and told apart by its ids.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tui.bus.messages import FindingsMessage, RoomChange, RoomMessage
+from tui.bus.retold import AuditBook
 from tui.model.findings import Finding, FindingChange, FindingSeverity
 from tui.model.operations import AuditRecord
 from tui.safety import CleanText
+
+ID_BYTES = 8
 
 MOST_CHANGES = 200
 MOST_RECORDS = 200
@@ -45,8 +51,11 @@ class RoomBook:
     """The latest finding changes and audit records; none twice."""
 
     def __init__(self) -> None:
-        self._changes: dict[RoomChange, None] = {}
-        self._records: dict[AuditRecord, None] = {}
+        self._changes: list[RoomChange] = []
+        self._told: dict[object, None] = {}
+        """What tells the changes apart, the latest of them."""
+        self._records: list[AuditRecord] = []
+        self._audit = AuditBook()
         self._worst: dict[Subject, _Worst] = {}
         """Of each subject that harms."""
         self._absent_since: dict[Subject, float] = {}
@@ -57,16 +66,29 @@ class RoomBook:
         """Return all of it, oldest first."""
         return RoomMessage(tuple(self._changes), tuple(self._records))
 
-    def heard(self, room: RoomMessage) -> None:
-        """Take in a room that another collector, or this one before, has published."""
-        self._add_changes(room.changes)
-        self.add_records(room.records)
-        for known in sorted(room.changes, key=lambda one: one.change.at):
+    def heard(self, room: RoomMessage, shift: float = 0.0) -> None:
+        """Take in a room that another collector, or this one before, has published.
+
+        Args:
+            room: its message.
+            shift: what to add to its times to have them by our clock.
+        """
+        changes = [_moved_change(one, shift) for one in room.changes]
+        self._add_changes(changes)
+        self.add_records(room.records, shift)
+        for known in sorted(changes, key=_change_time):
             self._recall(known)
 
-    def add_records(self, records: Iterable[AuditRecord]) -> None:
-        """Take in what responders did."""
-        self.version += _put_in_order(self._records, records, _record_time, MOST_RECORDS)
+    def add_records(self, records: Iterable[AuditRecord], shift: float = 0.0) -> None:
+        """Take in what responders did.
+
+        Args:
+            records: as they came.
+            shift: what to add to their times to have them by our clock.
+        """
+        moved = (replace(one, at=max(0.0, one.at + shift)) for one in records)
+        fresh = [one for one in moved if self._audit.is_new(one)]
+        self.version += _put_in_order(self._records, fresh, _record_time, MOST_RECORDS)
 
     def compare(self, parts: Mapping[str, FindingsMessage], now: float) -> None:
         """Note how the worst severity of each subject changed since the last call.
@@ -91,7 +113,12 @@ class RoomBook:
         self._add_changes(sorted(found, key=_change_time))
 
     def _add_changes(self, changes: Iterable[RoomChange]) -> None:
-        self.version += _put_in_order(self._changes, changes, _change_time, MOST_CHANGES)
+        by_identity = {one.id or one: one for one in changes}
+        fresh = [one for identity, one in by_identity.items() if identity not in self._told]
+        self._told.update(dict.fromkeys(by_identity))
+        for identity in list(self._told)[: -2 * MOST_CHANGES]:
+            del self._told[identity]
+        self.version += _put_in_order(self._changes, fresh, _change_time, MOST_CHANGES)
 
     def _recall(self, known: RoomChange) -> None:
         """Take a change for granted, so that it is not told once more as new."""
@@ -137,12 +164,21 @@ def _change(
             nodes_total=finding.nodes_total or len(finding.nodes),
         ),
         by,
+        _fresh_id(),
     )
 
 
 def _end(subject: Subject, before: _Worst, now: float) -> RoomChange:
     change = FindingChange(now, *subject, before.title, before.severity, None)
-    return RoomChange(change, before.by)
+    return RoomChange(change, before.by, _fresh_id())
+
+
+def _fresh_id() -> str:
+    return secrets.token_hex(ID_BYTES)
+
+
+def _moved_change(told: RoomChange, shift: float) -> RoomChange:
+    return replace(told, change=replace(told.change, at=max(0.0, told.change.at + shift)))
 
 
 def _change_time(room_change: RoomChange) -> float:
@@ -153,14 +189,9 @@ def _record_time(record: AuditRecord) -> float:
     return record.at
 
 
-def _put_in_order(
-    kept: dict[T, None], new: Iterable[T], time_of: Callable[[T], float], most: int
-) -> bool:
+def _put_in_order(kept: list[T], fresh: list[T], time_of: Callable[[T], float], most: int) -> bool:
     """Add what is new, in the order of time, and drop the oldest; return whether any was new."""
-    fresh = [one for one in new if one not in kept]
-    if not fresh:
-        return False
-    ordered = sorted((*kept, *dict.fromkeys(fresh)), key=time_of)[-most:]
-    kept.clear()
-    kept.update(dict.fromkeys(ordered))
-    return True
+    kept += fresh
+    kept.sort(key=time_of)
+    del kept[:-most]
+    return bool(fresh)

@@ -280,6 +280,8 @@ class AuditRecord:
     diff: CleanText = _EMPTY
     result: CleanText = _EMPTY
     node_name: NodeName = NodeName("")
+    id: str = ""
+    """Random, of this one record, wherever it is told again; empty in files of older releases."""
 
 
 class ArmingMode(StrEnum):

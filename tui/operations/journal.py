@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import secrets
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from tui.model.operations import AuditEvent, AuditRecord
 from tui.safety import CleanText, clean
 
 LOG = logging.getLogger("tui.operations.journal")
+
+ID_BYTES = 8
 
 TAIL_BYTES = 64 << 20
 """So much of the file's end is read: more than restarting 5,000 agents takes, Leases included."""
@@ -71,14 +74,19 @@ class Journal:
         self.who = who or Who()
 
     def write(self, record: AuditRecord) -> AuditRecord:
-        """Append a record, stamped with the time and who it was, and wait for the disk.
+        """Append a record, stamped with an id, the time and who it was, and wait for the disk.
 
         Raises:
             JournalError: the file can't be written.
         """
         who = self.who
         stamped = replace(
-            record, at=self._clock(), context=who.context, user=who.user, host=who.host
+            record,
+            at=self._clock(),
+            context=who.context,
+            user=who.user,
+            host=who.host,
+            id=secrets.token_hex(ID_BYTES),
         )
         line = msgspec.json.encode(stamped) + b"\n"
         try:
