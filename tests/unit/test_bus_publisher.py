@@ -59,20 +59,6 @@ def test_a_node_that_did_not_change_is_not_sent_again() -> None:
         assert not of_topic(rig.tick(), NODE_1)
 
 
-def test_a_changed_node_waits_for_the_sweeps_pace() -> None:
-    rig = Rig()
-    rig.snapshot = replace(
-        rig.snapshot, health=SourceHealth(state=SourceState.LIVE, sweep_interval_seconds=10.0)
-    )
-    rig.see(facts("uid-1"))
-    rig.tick()
-    counts = []
-    for second in range(1, 13):
-        rig.see(facts("uid-1", swept_at=5.0 + second))
-        counts.append(len(of_topic(rig.tick(), NODE_1)))
-    assert counts == [0] * 9 + [1] + [0] * 2
-
-
 @pytest.mark.parametrize(
     "worse",
     [

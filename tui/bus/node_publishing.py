@@ -21,6 +21,10 @@ from tui.model.snapshot import NodeFacts, Snapshot
 LEAST_TICK_SECONDS = 2.0
 """A node is not sent more often, unless its trouble changed."""
 
+NEW_ANSWER_SHARE = 0.5
+"""An answer that is newer by so much of a sweep than the one that was sent does not wait for the
+tick: sweeps are jittered, and with 5,000 nodes half of all answers waited for more than 30 s."""
+
 LOOKED_AT_ONCE = 64
 """Nodes looked at between two looks at the time."""
 
@@ -163,7 +167,10 @@ class NodePublishing:
             return has_answer(facts, since, is_last=waits >= FIRST_SECONDS)
         if sent.facts is facts:
             return False
-        if self._clock.monotonic() - sent.at >= tick:
+        passed = self._clock.monotonic() - sent.at
+        if passed >= tick:
+            return True
+        if passed >= LEAST_TICK_SECONDS and _newer_by(facts, sent.facts) >= NEW_ANSWER_SHARE * tick:
             return True
         return trouble(facts, snapshot.verdicts.get(uid, ())) != sent.trouble
 
@@ -193,6 +200,13 @@ class NodePublishing:
             yield
         for uid in self._unseen_since.keys() - (unseen & self._sent.keys()):
             del self._unseen_since[uid]
+
+
+def _newer_by(facts: NodeFacts, sent: NodeFacts | None) -> float:
+    """Return how much later a node has answered than when it was sent last."""
+    if facts.swept_at is None or sent is None or sent.swept_at is None:
+        return 0.0
+    return facts.swept_at - sent.swept_at
 
 
 _END = object()
