@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from tui.bus.findings_parts import merged, part_of, severities, substance
 from tui.bus.messages import FindingsMessage
 from tui.bus.node_publishing import NodePublishing
 from tui.bus.postbox import Clock, Postbox
 from tui.bus.topics import TopicKind
-from tui.model.findings import Finding
-from tui.model.names import NodeUid
+from tui.model.findings import Finding, FindingSeverity
 from tui.model.snapshot import Snapshot
 
 SPACING_SECONDS = 5.0
@@ -74,6 +74,10 @@ class FindingsPublishing:
         self._part = _Paced(postbox, clock, TopicKind.PART, own_id)
         self._whole = _Paced(postbox, clock, TopicKind.FINDINGS)
         self._made_of: tuple[tuple[Finding, ...], int, int] | None = None
+        self._made_keys: frozenset[str] | None = None
+        self._made_at = 0.0
+        self._making_cost = 0.0
+        """CPU seconds that the own part took."""
         self._own = FindingsMessage(())
         self._others: dict[str, FindingsMessage] = {}
         self._left_at: dict[str, float] = {}
@@ -106,16 +110,24 @@ class FindingsPublishing:
         total = max(snapshot.health.nodes_total, len(snapshot.nodes))
         made_of = (snapshot.findings, judged, total)
         known = self._made_of
-        if known is None or known[0] is not made_of[0] or known[1:] != made_of[1:]:
+        is_new = known is None or known[0] is not made_of[0] or known[1:] != made_of[1:]
+        if is_new and self._may_make(snapshot.findings):
+            began_at = time.thread_time()
             self._made_of = made_of
-
-            def owns(uid: NodeUid) -> bool:
-                facts = snapshot.nodes.get(uid)
-                return facts is not None and self._nodes.owns(facts)
-
-            self._own = part_of(snapshot.findings, owns, judged, total, self._sender)
+            owned = {uid for uid, facts in snapshot.nodes.items() if self._nodes.owns(facts)}
+            self._own = part_of(snapshot.findings, owned.__contains__, judged, total, self._sender)
             self._merged = None
+            self._making_cost = time.thread_time() - began_at
         self._part.offer(self._own)
+
+    def _may_make(self, findings: Sequence[Finding]) -> bool:
+        """Whether it is time to look through all nodes of all findings; for new ones always."""
+        now = self._clock.monotonic()
+        keys = frozenset(one.key for one in findings if one.severity is not FindingSeverity.CLEAR)
+        if keys == self._made_keys and now - self._made_at < self._making_cost / CPU_SHARE:
+            return False
+        self._made_keys, self._made_at = keys, now
+        return True
 
     def tell_whole(self, present: frozenset[str], sweep_seconds: float) -> None:
         """Send the findings of the whole cluster where they changed.

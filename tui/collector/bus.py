@@ -19,7 +19,7 @@ from tui.errors import BrokerError
 from tui.report.prometheus import CollectorStatus
 
 TICK_SECONDS = 1.0
-SLICE_SECONDS = 0.005
+SLICE_SECONDS = 0.003
 """Nothing else runs on the publishing loop for so long."""
 
 MOST_WAITING = 500
