@@ -31,6 +31,9 @@ COLLECTORS = 4
 REPLAY_RATES = (100.0, 400.0)
 REPLAY_SECONDS = 12.0
 BARE_MESSAGES = 20_000
+QUEUED = "max_queued_messages 20000"
+"""What docs/mqtt.md asks for: more than the nodes of all clusters."""
+
 LOOK_SECONDS = 5.0
 WARM_SECONDS = 20.0
 KEY_SECONDS = 2.0
@@ -67,7 +70,7 @@ def run(size: Size) -> None:
         tempfile.TemporaryDirectory(prefix="ciltop-bench-") as folder,
         Fleet(Path(folder)) as fleet,
     ):
-        broker = fleet.broker("max_queued_messages 0")
+        broker = fleet.broker(QUEUED)
         _steady(fleet, broker, size)
         payload = _payloads(fleet.port)
         _replay(fleet, broker)

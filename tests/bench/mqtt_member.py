@@ -168,7 +168,7 @@ def _until_stopped(
         reached.setdefault("nodes", passed)
         if latest.health.state is live:
             reached.setdefault("live", passed)
-        if not latest.unjudged_nodes:
+        if len(latest.verdicts) >= nodes and not latest.unjudged_nodes:
             reached.setdefault("judged", passed)
 
 

@@ -76,6 +76,7 @@ def tell_traffic(
     facts_bytes = sum(_grown(one, "facts_bytes") for one in collectors)
     _line("messages of nodes, of all collectors", facts / seconds, "1/s")
     _line("messages of any kind", sent / seconds, "1/s")
+    _line("answers of nodes, of all collectors", reports / seconds, "1/s")
     _line("payload of a node's message", facts_bytes / facts, "bytes", ",.0f")
     _line("payload of all kinds, by node's message", sent_bytes / facts, "bytes", ",.0f")
     _line("collector: CPU of reading a node", cpu(collectors, is_main=False) / reports * 1e3, "ms")
@@ -107,6 +108,9 @@ def tell_lags(dashboards: Sequence[Member]) -> None:
         ]
         told = "; then ".join(f"p50 {p50 * 1e3:,.0f}, p95 {p95 * 1e3:,.0f}" for p50, p95 in halves)
         say(f"  {text:<60} {told} ms")
+    for member in dashboards:
+        p50, p95 = _quantiles([member], lambda looks: (looks[0], looks[-1]), "lag")
+        say(f"      lag at {member.name}: p50 {p50 * 1e3:,.0f}, p95 {p95 * 1e3:,.0f} ms")
 
 
 def _quantiles(
