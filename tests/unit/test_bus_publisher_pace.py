@@ -66,6 +66,6 @@ def test_parts_that_take_long_to_make_are_made_seldom_but_for_new_findings(
         rig.see(facts("uid-1"), findings=(of_nodes(1, summary=clean(f"{number} of 12")),))
         rig.tick()
     assert len(made) == 3
-    rig.see(facts("uid-1"), findings=(of_nodes(1, check="nfs-socket-lb"),))
+    rig.see(facts("uid-1"), findings=(of_nodes(1, id="nfs-socket-lb"),))
     rig.tick()
     assert len(made) == 4
