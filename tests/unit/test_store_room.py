@@ -56,8 +56,9 @@ def test_what_two_judges_saw_within_a_minute_is_one_change_and_says_whose() -> N
     log = ChangeLog()
     own = (change(100.0),)
     assert log.take_own(own) == own
-    assert log.take_shared([change(159.0, by="collector-a")])
-    assert log.take_own(own) == (change(100.0, by="collector-a"),)
+    told = change(159.0, by="collector-a")
+    assert log.take_shared([told])
+    assert log.take_own(own) == (told,)
 
 
 def test_our_own_sight_of_what_was_shared_already_adds_nothing() -> None:

@@ -1,13 +1,13 @@
 """Finding changes of our own checks and those that others tell of, without doubles.
 
-Several judges see the same facts: the collectors', and the one of every dashboard. What two of them
-say of one finding at about the same time is one change, told with the name of who shared it.
+Several judges see the same facts: the collectors', and the one of every dashboard. What they say of
+one occurrence of a finding is one change: the collectors' word stands, with their time and name,
+for a dashboard that began to look only now saw everything appear now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 
 from tui.model.findings import FindingChange
 
@@ -16,82 +16,115 @@ SAME_SECONDS = 60.0
 
 CHANGES_KEPT = 500
 
+_Subject = tuple[str, str]
+"""A check's id and the group."""
+
 
 class ChangeLog:
-    """What changed, in the order in which it was heard, bounded."""
+    """What changed, oldest first and bounded."""
 
     def __init__(self) -> None:
-        self._changes: list[FindingChange] = []
         self._own: Sequence[FindingChange] = ()
-        self._has_shared = False
+        self._shared: list[FindingChange] = []
         self.changes: tuple[FindingChange, ...] = ()
 
     def take_own(self, own: Sequence[FindingChange]) -> tuple[FindingChange, ...]:
         """Take in what our own checks saw so far, and return everything."""
-        if own is self._own:
-            return self.changes
-        new, self._own = _after(own, self._own), own
-        if not self._has_shared:
-            self._changes = list(own)
-        for change in new if self._has_shared else ():
-            if self._place(change) is None and not self._is_late(change):
-                self._changes.append(change)
-        return self._told()
+        if own is not self._own:
+            self._own = own
+            self._tell()
+        return self.changes
 
     def take_shared(self, shared: Iterable[FindingChange]) -> bool:
         """Take in what others saw; return whether any of it is new."""
-        before = self.changes
+        known = len(self._shared)
         for change in shared:
-            self._has_shared = True
-            place = self._place(change)
-            if place is None:
-                self._changes.append(change)
-            elif not self._changes[place].by:
-                self._changes[place] = replace(self._changes[place], by=change.by)
-        self._changes = [one for one in self._changes if one.by or not self._is_late(one)]
-        return self._told() != before
-
-    def _told(self) -> tuple[FindingChange, ...]:
-        del self._changes[:-CHANGES_KEPT]
-        self.changes = tuple(self._changes)
-        return self.changes
-
-    def _place(self, change: FindingChange) -> int | None:
-        """Return where the same change is, told by somebody else or once more."""
-        for place in range(len(self._changes) - 1, -1, -1):
-            known = self._changes[place]
-            if _is_same(known, change) and abs(known.at - change.at) <= SAME_SECONDS:
-                return place
-        return None
-
-    def _is_late(self, change: FindingChange) -> bool:
-        """Tell whether others know this of old, and we have only just begun to look."""
-        if change.before is not None:
+            if not _is_told(change, self._shared):
+                self._shared.append(change)
+        if len(self._shared) == known:
             return False
-        earlier = [
-            one
-            for one in self._changes
-            if one.by and _subject(one) == _subject(change) and one.at <= change.at + SAME_SECONDS
-        ]
-        latest = max(earlier, key=lambda one: one.at, default=None)
-        return latest is not None and latest.after is change.after
+        self._shared.sort(key=_time)
+        del self._shared[:-CHANGES_KEPT]
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        if not self._shared:
+            self.changes = tuple(self._own[-CHANGES_KEPT:])
+            return
+        told = [*self._shared, *self._untold()]
+        told.sort(key=_time)
+        self.changes = tuple(told[-CHANGES_KEPT:])
+
+    def _untold(self) -> Iterator[FindingChange]:
+        """Yield our own changes that no other tells."""
+        shared, own = _by_subject(self._shared), _by_subject(self._own)
+        for subject, ours in own.items():
+            yield from _alone(ours, shared.get(subject, ()))
 
 
-def _after(own: Sequence[FindingChange], known: Sequence[FindingChange]) -> Sequence[FindingChange]:
-    """Return what was added behind the last known one; all where that was pushed out."""
-    last = known[-1] if known else None
-    for place in range(len(own) - 1, -1, -1):
-        if own[place] is last:
-            return own[place + 1 :]
-    return own
+def _alone(own: Sequence[FindingChange], shared: Sequence[FindingChange]) -> list[FindingChange]:
+    """Return our own changes of one subject that others do not tell, both oldest first."""
+    alone: list[FindingChange] = []
+    for place, change in enumerate(own):
+        until = own[place + 1].at if place + 1 < len(own) else float("inf")
+        # What we alone saw end has begun anew.
+        since = alone[-1].at if alone else float("-inf")
+        if not (
+            any(
+                _is_same(one, change) and _is_close(one, change) and one.at > since
+                for one in shared
+            )
+            or _is_known(change, shared, since)
+            or _comes_later(change, shared, until)
+        ):
+            alone.append(change)
+    return alone
 
 
-def _subject(change: FindingChange) -> tuple[str, str]:
+def _is_known(change: FindingChange, shared: Sequence[FindingChange], since: float) -> bool:
+    """Tell whether others had told of the state before: nothing changed but that we look now."""
+    earlier = [one for one in shared if one.at <= change.at + SAME_SECONDS]
+    return bool(earlier) and earlier[-1].after is change.after and earlier[-1].at > since
+
+
+def _comes_later(change: FindingChange, shared: Sequence[FindingChange], until: float) -> bool:
+    """Tell whether the next that others tell is the same, before we saw anything else."""
+    later = next((one for one in shared if one.at > change.at + SAME_SECONDS), None)
+    return later is not None and later.at < until and _is_same(later, change)
+
+
+def _is_told(change: FindingChange, shared: Sequence[FindingChange]) -> bool:
+    """Tell whether another collector, or the same one, told it before."""
+    others = [one for one in shared if _subject(one) == _subject(change)]
+    if change in others:
+        return True
+    for known in others:
+        if _is_same(known, change) and _is_close(known, change):
+            first, last = sorted((known.at, change.at))
+            if not any(first < one.at < last and not _is_same(one, change) for one in others):
+                return True
+    return False
+
+
+def _by_subject(changes: Iterable[FindingChange]) -> dict[_Subject, list[FindingChange]]:
+    found: dict[_Subject, list[FindingChange]] = {}
+    for change in changes:
+        found.setdefault(_subject(change), []).append(change)
+    return found
+
+
+def _subject(change: FindingChange) -> _Subject:
     return change.id, change.group
 
 
 def _is_same(one: FindingChange, other: FindingChange) -> bool:
-    return _subject(one) == _subject(other) and (one.before, one.after) == (
-        other.before,
-        other.after,
-    )
+    return (one.before, one.after) == (other.before, other.after)
+
+
+def _is_close(one: FindingChange, other: FindingChange) -> bool:
+    return abs(one.at - other.at) <= SAME_SECONDS
+
+
+def _time(change: FindingChange) -> float:
+    return change.at
