@@ -76,3 +76,32 @@ def test_changes_that_were_dropped_meanwhile_do_not_hide_the_new_ones() -> None:
     news = begun()
     fresh = replace(START, finding_changes=(change("backend-leak", None, ACTIVE),))
     assert len(news.take(fresh, ())) == 1
+
+
+def test_a_collector_that_tells_a_change_too_makes_no_news_of_it_nor_of_others() -> None:
+    news = begun()
+    first, second = change("backend-leak", None, ACTIVE), change("config-drift", None, ARMED)
+    assert len(news.take(after(first, second), ())) == 2
+    by = clean("collector-a")
+    assert news.take(after(first, replace(second, by=by)), ()) == []
+    moved = replace(first, at=NOW - 1_800, by=by)
+    assert news.take(after(moved, replace(second, by=by)), ()) == []
+
+
+def test_what_a_collector_tells_late_stands_in_its_place_and_is_news() -> None:
+    news = begun()
+    own = change("backend-leak", None, ACTIVE)
+    news.take(after(own), ())
+    told = replace(change("map-pressure", None, ACTIVE), at=NOW - 20, by=clean("collector-a"))
+    assert [text for text, _ in news.take(after(told, own), ())] == [
+        "✖ ACTIVE: map-pressure on node-1 (F)"
+    ]
+
+
+def test_the_same_change_once_more_is_news_while_the_first_one_stands() -> None:
+    news = begun()
+    by = clean("collector-a")
+    first = replace(change("backend-leak", None, ACTIVE), by=by)
+    gone = replace(change("backend-leak", ACTIVE, None), at=NOW + 10, by=by)
+    news.take(after(first, gone), ())
+    assert len(news.take(after(first, gone, replace(first, at=NOW + 90)), ())) == 1

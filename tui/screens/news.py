@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
 from tui.model.findings import FindingChange, FindingSeverity
 from tui.model.snapshot import Snapshot
@@ -18,7 +19,7 @@ class FindingNews:
     """Tell the changes since the checks had first judged every node."""
 
     def __init__(self) -> None:
-        self._seen: FindingChange | None = None
+        self._seen: tuple[FindingChange, ...] = ()
         self._has_begun = False
         self._cluster = ""
 
@@ -32,23 +33,47 @@ class FindingNews:
             self._has_begun = (
                 snapshot.is_complete and bool(snapshot.findings) and not (snapshot.unjudged_nodes)
             )
-            self._seen = changes[-1] if changes else None
+            self._seen = changes
             return []
-        last, self._seen = self._seen, changes[-1] if changes else None
-        if self._seen is last:
+        seen, self._seen = self._seen, changes
+        if seen is changes:
             return []
-        news = [change for change in _after(changes, last) if not _is_muted(change, muted)]
+        news = [change for change in _new(changes, seen) if not _is_muted(change, muted)]
         if len(news) > SAID_AT_ONCE:
             return [_summed(news)]
         return [(_sentence(change), _is_bad(change)) for change in news]
 
 
-def _after(changes: Sequence[FindingChange], last: FindingChange | None) -> Sequence[FindingChange]:
-    """Return the changes behind the last one seen; all of them where that is forgotten."""
-    for place in range(len(changes) - 1, -1, -1):
-        if changes[place] is last:
-            return changes[place + 1 :]
-    return changes
+def _new(
+    changes: Sequence[FindingChange], seen: Sequence[FindingChange]
+) -> Iterator[FindingChange]:
+    """Yield the changes that were not seen, wherever they stand.
+
+    Those of a broker stand by their time, and what a collector tells takes the place of what our
+    own checks saw: the same change with another time, in place of one that is there no more.
+    """
+    known = {_identity(change) for change in seen}
+    now = {_identity(change) for change in changes}
+    oldest = min((change.at for change in changes), default=0.0)
+    # What was older than all that is there was pushed out, and nothing stands for it.
+    replaced = Counter(
+        _identity(change)[1:]
+        for change in seen
+        if not change.by and _identity(change) not in now and change.at >= oldest
+    )
+    for change in changes:
+        identity = _identity(change)
+        if identity in known:
+            continue
+        if change.by and replaced[identity[1:]]:
+            replaced[identity[1:]] -= 1
+        else:
+            yield change
+
+
+def _identity(change: FindingChange) -> tuple[object, ...]:
+    """Return what tells a change apart, whoever tells it; the time comes first."""
+    return change.at, change.id, change.group, change.before, change.after
 
 
 def _is_muted(change: FindingChange, muted: Collection[str]) -> bool:
