@@ -22,6 +22,7 @@ from tui.bus.messages import (
 )
 from tui.model.findings import Evidence, Finding, FindingSeverity
 from tui.model.logs import LogGap
+from tui.model.names import NodeName, NodeUid
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.model.reading import ReadingState
 from tui.model.room import Presence
@@ -133,6 +134,21 @@ def test_the_worst_findings_are_kept_and_the_counts_stay_whole() -> None:
     assert least.findings
     assert least.counts == whole.counts
     assert least.truncated["findings"] == f"the worst {len(least.findings)} of 40"
+
+
+def test_a_finding_without_all_its_nodes_says_how_many_there_are() -> None:
+    uids = tuple(NodeUid(noise(36)) for _ in range(1_000))
+    names = tuple(NodeName(noise(20)) for _ in uids)
+    wide = replace(finding(1, FindingSeverity.ACTIVE), nodes=uids, node_names=names)
+    few = replace(finding(2, FindingSeverity.ACTIVE), nodes=uids[:3], node_names=names[:3])
+    message = sent(FindingsMessage((wide, few), {"ACTIVE": 2}, 5, 5), 30_000)
+    assert isinstance(message, FindingsMessage)
+    told, whole = message.findings
+    assert told.nodes == uids[:200], "as many as a first step leaves"
+    assert told.node_names == names[:200]
+    assert told.nodes_total == 1_000
+    assert (whole.nodes, whole.nodes_total) == (uids[:3], 0)
+    assert "200 nodes" in message.truncated["lists"]
 
 
 def test_the_latest_lines_are_kept_with_a_gap_before_them() -> None:

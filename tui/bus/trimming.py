@@ -31,6 +31,9 @@ _NOT_SENT = CleanText("left out: too long for a message")
 
 _FAULTS = 100
 
+_LISTS = ((8, 200), (8, 40), (2, 10), (0, 0))
+"""Objects and pieces of evidence, and nodes, that are kept of each finding, step by step."""
+
 _NODE_PARTS = (*("version", "status", "metrics", "maps", "services", "features", "config", "host"),)
 _CLUSTER_PARTS = (
     *("daemonsets", "config_map", "services", "node_configs", "revisions", "workloads"),
@@ -120,9 +123,10 @@ def _findings(message: FindingsMessage) -> Iterator[FindingsMessage]:
     told = tuple(one for one in message.findings if one.severity is not FindingSeverity.CLEAR)
     noted = {**message.truncated, "findings": "those that are CLEAR are left out"}
     yield replace(message, findings=told, truncated=noted)
-    for most in (8, 2, 0):
-        told = tuple(_brief(one, most) for one in told)
-        noted = {**noted, "lists": f"at most {most} objects and pieces of evidence of each"}
+    for most, nodes in _LISTS:
+        told = tuple(_brief(one, most, nodes) for one in told)
+        lists = f"at most {most} objects and pieces of evidence, and {nodes} nodes, of each"
+        noted = {**noted, "lists": lists}
         yield replace(message, findings=told, truncated=noted)
     while told:
         told = told[: len(told) // 2]
@@ -130,12 +134,15 @@ def _findings(message: FindingsMessage) -> Iterator[FindingsMessage]:
         yield replace(message, findings=told, truncated=noted)
 
 
-def _brief(finding: Finding, most: int) -> Finding:
+def _brief(finding: Finding, most: int, nodes: int) -> Finding:
+    is_cut = len(finding.nodes) > nodes
     return replace(
         finding,
-        nodes=finding.nodes[: 5 * most],
-        node_names=finding.node_names[: 5 * most],
+        nodes=finding.nodes[:nodes],
+        node_names=finding.node_names[:nodes],
+        nodes_total=finding.nodes_total or len(finding.nodes) if is_cut else finding.nodes_total,
         objects=finding.objects[:most],
+        objects_total=max(finding.objects_total, len(finding.objects)),
         evidence=finding.evidence[:most],
         missing=finding.missing[:most],
     )
