@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from tui.model.cluster import ClusterFacts
 from tui.model.host import HostFacts, MapSurvival
 from tui.model.snapshot import NodeFacts
 from tui.simulator.agents import hostfiles
+from tui.simulator.config import interned
 from tui.simulator.fleet import Fleet
 from tui.simulator.host import (
     SimDevice,
@@ -231,9 +234,68 @@ def test_the_mounts_tell_whether_maps_outlive_a_restart(release: str, tmp_path: 
     assert b" /sys/fs/bpf rw,relatime - bpf /sys/fs/bpf rw" in seen
 
 
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("is_own", [True, False])
+def test_maps_in_another_bpffs_are_found_by_script_and_person(
+    release: str, is_own: bool, tmp_path: Path
+) -> None:
+    found, root = fleet(), "/run/cilium/bpffs" if is_own else "/mnt/maps"
+    node = node_of(found, release)
+    if is_own:
+        found.misbehave(node.name, "bpffs-unmounted", {}, root)
+    else:
+        assert node.agent is not None
+        values = {**node.agent.config.values, "bpf-root": root}
+        node.agent = replace(node.agent, config=interned(tuple(values.items())))
+    modelled = answers(found, release)["mounts"]
+    mounts = parse_mounts(modelled)
+    wanted = MapSurvival.NO if is_own else MapSurvival.YES
+    assert (mounts.survival, mounts.root) == (wanted, root)
+    container = container_of(found, release, tmp_path)
+    container.unpin()
+    container.file(f"{root}/tc/globals/cilium_lxc")
+    assert container.run("mounts")["mounts"].stdout == modelled
+    (shown,) = json.loads(
+        run(
+            found, release, f"bpftool -j -f map show pinned {root}/tc/globals/cilium_lxc".split()
+        ).stdout.join((b"[", b"]"))
+    )
+    assert shown["max_entries"]
+    usual = "bpftool -j map show pinned /sys/fs/bpf/tc/globals/cilium_lxc"
+    assert run(found, release, usual.split()).exit_code == 255
+    assert b"cilium_lxc\n" in run(found, release, ["ls", f"{root}/tc/globals"]).stdout
+
+
+async def test_maps_in_another_bpffs_are_read_live_and_say_where(tmp_path: Path) -> None:
+    root = "/run/cilium/bpffs"
+
+    def prepare(found: Fleet) -> None:
+        for node in found.nodes:
+            found.misbehave(node.name, "bpffs-unmounted", {}, root)
+
+    async with running(tmp_path, prepare=prepare) as rig:
+        await rig.until(
+            lambda: len(rig.nodes) == 3 and all(one.maps.value for one in rig.nodes),
+            "maps of all nodes",
+        )
+        await rig.until(
+            lambda: all(
+                one.services.origin is not None and one.services.value is not None
+                for one in rig.nodes
+            ),
+            "Services of all nodes",
+        )
+        for facts in rig.nodes:
+            assert "cilium_lxc" in {str(one.name) for one in facts.maps.value or ()}
+            assert facts.services.origin is not None
+            assert f" {root}/tc/globals/cilium_lb4_" in facts.services.origin.source
+
+
 async def test_a_node_without_bpffs_is_known_when_its_log_is_gone(tmp_path: Path) -> None:
     def prepare(found: Fleet) -> None:
         for node in found.nodes:
+            # A log is written when somebody first asks for it: here before the quirk.
+            found.restarter.ensure_log(node, time.time())
             found.misbehave(node.name, "bpffs-unmounted", {}, "")
 
     async with running(tmp_path, prepare=prepare) as rig:

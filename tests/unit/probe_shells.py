@@ -53,6 +53,10 @@ class Container:
         for name in names:
             self.file(f"/sys/fs/bpf/tc/globals/{name}")
 
+    def unpin(self) -> None:
+        """Leave the usual bpffs without any map."""
+        shutil.rmtree(self.root / "sys/fs/bpf/tc")
+
     @property
     def api_socket(self) -> Path:
         return self.path / "api.sock"

@@ -16,6 +16,7 @@ from typing import Any
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import is_rising, percent
+from tui.checks.proof.bpffs import pinned
 from tui.checks.proof.mapfacts import MapFacts, count_command, map_evidence, map_facts
 from tui.checks.proof.sources import log_lines, version_evidence
 from tui.checks.remedies.map_remedy import remedy_for
@@ -201,7 +202,7 @@ def _remedy(view: NodeView, cure: _Cure, usage: MapUsage) -> Remedy:
             commands=commands,
             needs_restart=True,
             interrupts=RESTART_INTERRUPTS,
-            test=view.command(count_command(usage)),
+            test=view.command(count_command(view, usage)),
         )
     kept = "the copies that no Service uses" if cure is _Cure.REMOVES_USED else "the copies"
     flush = clean(
@@ -225,7 +226,7 @@ def _uncounted(view: NodeView, cure: _Cure, usage: MapUsage | None) -> Verdict:
         return _clear_by_release(view, cure)
     suffix = "v3" if view.release is not None and view.release.at_least(1, 13) else "v2"
     name = usage.name if usage is not None else f"cilium_lb4_backends_{suffix}"
-    how = view.command(f"bpftool -j map dump pinned /sys/fs/bpf/tc/globals/{name}")
+    how = view.command(f"bpftool -j map dump pinned {pinned(view, name)}")
     reading: Reading[Any] = view.facts.services if usage is not None else view.facts.maps
     missing = view.missing(reading, f"the entries of {name}: ids of the same backend", how)
     return view.verdict(

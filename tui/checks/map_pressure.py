@@ -317,7 +317,7 @@ def _missing(view: NodeView, usage: MapUsage) -> MissingEvidence:
     note = f" ({usage.note})" if usage.note else ""
     return MissingEvidence(
         clean(f"the entries of {usage.name}{note}", 400),
-        view.command(count_command(usage)),
+        view.command(count_command(view, usage)),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tui.checks.check import About, Check
 from tui.checks.phrases import counted, service_object, some_of
+from tui.checks.proof.bpffs import pinned
 from tui.checks.proof.drift_cause import Cause, cause_of, effect_test
 from tui.checks.proof.sources import stated
 from tui.checks.remedies.restarting import RESTART_INTERRUPTS, is_stale
@@ -33,7 +34,7 @@ _HARM = (FaultKind.MISSING, FaultKind.NO_BACKENDS, FaultKind.WRONG_BACKENDS)
 _FAULTS_SHOWN = 6
 _OBJECTS = 200
 _NAMES = 2
-_DUMP = "bpftool -j map dump pinned /sys/fs/bpf/tc/globals/cilium_lb4_services_v2"
+_SERVICES_MAP = "cilium_lb4_services_v2"
 
 ABOUT = About(
     id=_ID,
@@ -106,8 +107,12 @@ def _without_coverage(view: NodeView) -> Verdict:
     )
 
 
+def _dump(view: NodeView) -> str:
+    return f"bpftool -j map dump pinned {pinned(view, _SERVICES_MAP)}"
+
+
 def _missing(view: NodeView) -> tuple[MissingEvidence, ...]:
-    dump = view.command(_DUMP)
+    dump = view.command(_dump(view))
     found = [view.missing(view.facts.services, "the node's load-balancing maps", dump)]
     wanted = view.cluster.facts.services
     if wanted.value is None:
@@ -181,7 +186,7 @@ def _counts(view: NodeView, coverage: ServiceCoverage) -> Evidence:
         f" and {coverage.held_backends:,} of {coverage.wanted_backends:,} backends"
     )
     first = next((str(one.service) for one in coverage.faults if one.service), "")
-    return stated(view, view.facts.services, text, _DUMP, ProofKind.SERVICE, first)
+    return stated(view, view.facts.services, text, _dump(view), ProofKind.SERVICE, first)
 
 
 def _evidence(view: NodeView, faults: Sequence[FrontendFault]) -> tuple[Evidence, ...]:
@@ -189,7 +194,9 @@ def _evidence(view: NodeView, faults: Sequence[FrontendFault]) -> tuple[Evidence
     first = {fault.service: fault for fault in reversed(faults)}
     shown = [*reversed(first.values()), *(one for one in faults if one not in first.values())]
     return tuple(
-        stated(view, view.facts.services, _words(one), _DUMP, ProofKind.SERVICE, str(one.service))
+        stated(
+            view, view.facts.services, _words(one), _dump(view), ProofKind.SERVICE, str(one.service)
+        )
         for one in shown[:_FAULTS_SHOWN]
     )
 

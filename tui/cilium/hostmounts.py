@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tui.cilium.output import describe_garbage
+from tui.cilium.probes import DEFAULT_ROOT
 from tui.errors import ParseError
 from tui.model.host import BpfFilesystem, BpfMount, MapSurvival
 from tui.safety import clean
 
-DEFAULT_ROOT = "/sys/fs/bpf"
 FALLBACK_ROOT = "/run/cilium/bpffs"
 _OWN = "/proc/self"
 _MARKER = re.compile(r"# (?:(table|pins) (/\S*)|(kubelet))")

@@ -75,13 +75,16 @@ neighbors() {
 }
 bpffs() {
   need grep
-  grep -q " - bpf " "$R/proc/self/mountinfo" || { say "no bpffs"; return 66; }
+  grep -q " - bpf " $R/proc/self/mountinfo || { say "no bpffs"; return 66; }
   for p in /proc/self /hostproc/1 /host/proc/1 /proc/1; do
     m=$R$p/mountinfo
-    [ -r "$m" ] && echo "# table $p" && grep -E " /[^ ]{0,16} r| - bpf " "$m"
-    grep -qs "/kubelet/pods/[^ ]* r" "$m" && echo \# kubelet
+    [ -r $m ] && echo "# table $p" && grep -E " /[^ ]{0,16} r| - bpf " $m
+    grep -qs "/kubelet/pods/[^ ]* r" $m && echo \# kubelet
   done
-  for p in /sys/fs/bpf /run/cilium/bpffs; do [ -d "$R$p/tc/globals" ] && echo \# pins $p; done
+  locate
+  if [ -e $G/cilium_lxc ]; then p=${G#$R}; echo "# pins ${p%/tc/globals}"
+  else for p in /sys/fs/bpf /run/cilium/bpffs; do [ -d $R$p/tc/globals ] && echo \# pins $p; done
+  fi
   :
 }
 """

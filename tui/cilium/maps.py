@@ -1,7 +1,7 @@
 """`bpftool map show`: the kernel's maps by the name of their pin.
 
 Names are cut to 15 characters in the kernel and absent on maps that 1.11 makes, so a map is known
-by its pin under /sys/fs/bpf/tc/globals only.
+by its pin under `tc/globals` of the agent's bpffs only, wherever that is mounted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tui.model.maps import MapKind
 
 WHAT = "bpftool map show"
 GLOBALS = "/sys/fs/bpf/tc/globals/"
+"""Where maps are pinned, unless the agent has its bpffs elsewhere."""
+_PIN_PATH = re.compile(r"(/.*/tc/globals/)([^/]*)", re.DOTALL)
 NO_PREALLOCATION = 1
 """BPF_F_NO_PREALLOC, bit 0 of a map's flags (include/uapi/linux/bpf.h)."""
 _PIN_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
@@ -82,22 +84,25 @@ def parse_maps(stdout: bytes) -> tuple[KernelMap, ...]:
     """Parse `bpftool -j -f map show`, whole or reduced to one JSON object a line.
 
     Lines may be objects with or without the array's brackets and commas; maps of other network
-    namespaces and of other programs have no pin under the globals and are left out.
+    namespaces and of other programs have no pin under the globals and are left out. Of several
+    bpffs the one with the newest map counts.
 
     Raises:
         ParseError: there is no map at all in it.
     """
-    maps: dict[str, KernelMap] = {}
+    found: dict[str, dict[str, KernelMap]] = {}
     # A machine without any map prints an empty array.
     is_anything_read = stdout.split() == [b"[]"]
     for item in _items(stdout):
         is_anything_read = True
         for path in item.pinned or ():
-            name = path.removeprefix(GLOBALS)
-            if path.startswith(GLOBALS) and _PIN_NAME.fullmatch(name):
-                maps[name] = _kernel_map(name, item)
+            parts = _PIN_PATH.fullmatch(path)
+            if parts is not None and _PIN_NAME.fullmatch(parts[2]):
+                found.setdefault(parts[1], {})[parts[2]] = _kernel_map(parts[2], item)
     if not is_anything_read:
         raise ParseError(describe_garbage(stdout, WHAT))
+    # An earlier agent may have left maps in another bpffs: ids only grow, and only here all come.
+    maps = max(found.values(), key=lambda held: max(one.id for one in held.values()), default={})
     return tuple(sorted(maps.values(), key=lambda kernel_map: kernel_map.pin))
 
 
@@ -113,7 +118,8 @@ def parse_pins(stdout: bytes) -> tuple[KernelMap, ...]:
     for line in stdout.splitlines():
         name, space, text = line.partition(b" ")
         path = name.decode("utf-8", "replace")
-        pin = path.rsplit("/", 1)[-1] if path.startswith(GLOBALS) else path
+        parts = _PIN_PATH.fullmatch(path)
+        pin = parts[2] if parts is not None else path
         if not space or not _PIN_NAME.fullmatch(pin):
             continue
         item = convert(msgspec.Raw(text), _Map)

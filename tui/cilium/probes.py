@@ -17,7 +17,10 @@ from types import MappingProxyType
 
 from tui.cilium.script import METRIC_PATTERN, build_script
 
-_GLOBALS = "/sys/fs/bpf/tc/globals"
+DEFAULT_ROOT = "/sys/fs/bpf"
+"""Where the agent has its bpffs, unless the host has none there or `bpf-root` names another."""
+_GLOBALS = f"{DEFAULT_ROOT}/tc/globals"
+_ROOT = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
 _MAP_NAME = re.compile(r"[a-zA-Z0-9_]{1,64}")
 _MARGIN_SECONDS = 10.0
@@ -258,13 +261,30 @@ def probe_of(name: str) -> Probe | None:
     return probe
 
 
-def command_text(name: str, binary: str = "cilium-dbg") -> str:
-    """Return what a person would type to see what the probe saw."""
+def pin_path(map_name: str, root: str = "") -> str:
+    """Return where a map is pinned.
+
+    Args:
+        map_name: the pin's name.
+        root: the agent's bpffs; the usual one where it is not known or needs quoting in a shell.
+    """
+    return f"{root if _ROOT.fullmatch(root) else DEFAULT_ROOT}/tc/globals/{map_name}"
+
+
+def command_text(name: str, binary: str = "cilium-dbg", root: str = "") -> str:
+    """Return what a person would type to see what the probe saw.
+
+    Args:
+        name: the probe, as it stands in the arguments.
+        binary: the agent's command line program.
+        root: the agent's bpffs, where it is known.
+    """
     probe = probe_of(name)
     if probe is None:
         return name
     map_name = name.partition("=")[2]
-    return probe.command.replace("{cilium}", binary).replace("{map}", map_name)
+    command = probe.command.replace(f"{_GLOBALS}/", pin_path("", root))
+    return command.replace("{cilium}", binary).replace("{map}", map_name)
 
 
 def is_safe(name: str, release: tuple[int, int]) -> bool:

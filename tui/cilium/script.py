@@ -47,9 +47,11 @@ HEADER_FILES = (
     " /var/lib/cilium/bpf/include/bpf/features_xdp.h"
 )
 
+_NEEDLESS = re.compile(r" (\|\||&&|\|) |(?<=;) ")
+"""Blanks around what connects commands."""
+
 _SETTINGS = r"""
 R=${CILTOP_ROOT-}
-G=$R/sys/fs/bpf/tc/globals
 export LC_ALL=C
 """
 
@@ -63,9 +65,17 @@ cli() { for C in cilium-dbg cilium; do have $C && break; done
 agent() { S=${CILIUM_SOCK:-$R/var/run/cilium/cilium.sock}
   [ -S "$S" ] || { say "no API socket $S: the agent is not running"; exit 69; }
   cli "$@"; }
-pinned() { [ -e "$1" ] || { say "no map pinned at $1"; exit 66; }; }
+locate() {
+  G=$R/sys/fs/bpf/tc/globals
+  for d in $(grep " - bpf " $R/proc/self/mountinfo 2>/dev/null); do
+    d=$R$d/tc/globals
+    [ -e $d/cilium_lxc ] || continue
+    [ ! -e $G/cilium_lxc ] || [ $d -nt $G ] && G=$d
+  done
+}
+pinned() { [ -e $1 ] || { say no map pinned at $1; exit 66; }; }
 squeeze() { if have gzip; then gzip -1; else cat; fi; }
-entries() { bpftool -j map dump pinned "$1"; echo $? >&4; }
+entries() { bpftool -j map dump pinned $1; echo $? >&4; }
 rows_of() { awk '
   substr($0, 2, 8) == "{\"key\":[" {
     i = index($0, "],\"value\":[\"0x")
@@ -77,43 +87,45 @@ rows_of() { awk '
   }
   index($0, "\"error\":") { print | "cat 1>&2" }'; }
 rows() {
-  need bpftool
-  for m; do [ -e "$G/$m" ] && break; done
-  pinned "$G/$m"
+  need bpftool; locate
+  for m; do [ -e $G/$m ] && break; done
+  pinned $G/$m
   { c=$({ { echo "# $m"
-    if have awk && have tr; then entries "$G/$m" | tr } \\n | rows_of
-    else entries "$G/$m"; fi; } | squeeze >&3; } 4>&1); } 3>&1
+    if have awk && have tr; then entries $G/$m | tr } \\n | rows_of
+    else entries $G/$m; fi; } | squeeze >&3; } 4>&1); } 3>&1
   return ${c:-1}
 }
 keys() { if have grep; then grep -c "^[[,]{\"key\":\[\"0x"
   elif have awk; then awk 'substr($0, 2, 8) == "{\"key\":[" { n++ } END { print n + 0 }'
   else need grep; fi; }
 number() {
-  pinned "$G/$1"
-  { c=$({ entries "$G/$1" | tr } \\n | keys >&3; } 4>&1); } 3>&1
+  pinned $G/$1
+  { c=$({ entries $G/$1 | tr } \\n | keys >&3; } 4>&1); } 3>&1
   return ${c:-1}
 }
-count() { need bpftool; need tr; number "$1"; }
+count() { need bpftool; need tr; locate; number $1; }
 many() {
   need bpftool; need tr; f=0
   for p; do
-    [ -e "$p" ] || continue
-    n=$(number "${p##*/}") && echo "${p##*/} $n" || { f=$?; say "${p##*/}: not counted"; }
+    [ -e $p ] || continue
+    p=${p##*/}
+    n=$(number $p) && echo $p $n || { f=$?; say $p: not counted; }
   done
   return $f
 }
-counts() { many "$G"/cilium_lb[46]_services_v2 "$G"/cilium_lb[46]_backends_v[23] \
-  "$G"/cilium_lb[46]_reverse_nat "$G"/cilium_lb[46]_source_range \
-  "$G"/cilium_lb_affinity_match "$G"/cilium_lxc; }
-pin_objects() { for p in "$G"/*; do
-  j=$(bpftool -j map show pinned "$p" 2>/dev/null)
+counts() { locate; b=$G/cilium_lb
+  many $b[46]_services_v2 $b[46]_backends_v[23] $b[46]_reverse_nat $b[46]_source_range \
+    ${b}_affinity_match $G/cilium_lxc; }
+policies() { locate; many $G/cilium_policy_[0-9v]*; }
+pin_objects() { for p in $G/*; do
+  j=$(bpftool -j map show pinned $p 2>/dev/null)
   case $j in {\"id\":*) "$1" ;; esac
 done; }
 named() { echo "${p##*/} $j"; }
 pathed() { echo "${j%\}},\"pinned\":[\"$p\"]}"; }
-pins() { need bpftool; pin_objects named; }
+each_pin() { need bpftool; locate; pin_objects named; }
 maps() {
-  need bpftool
+  need bpftool; locate
   have sed && have tr || { bpftool -j -f map show; return; }
   m=$({ bpftool -j -f map show; echo "{$?"; } | tr { \\n | sed -n -e "s/^\"error\":.*/{&/p" \
     -e "s|^\(\"id\":.*\"pinned\":\[\"$G/[^]]*\]\).*|{\1}|p" -e \$p)
@@ -212,7 +224,7 @@ _ANSWERS = {
     "config": "agent config -a -o json",
     "version": "cli version -o json",
     "maps": "maps",
-    "pins": "pins",
+    "pins": "each_pin",
     "counts": "counts",
     "kernel": "kernel_facts",
     "helpers": "helpers",
@@ -223,12 +235,12 @@ _ANSWERS = {
     "clients": "clients",
     "sockets": "sockets",
     "neighbors": "neighbors",
-    "policies": 'many "$G"/cilium_policy_[0-9v]*',
+    "policies": "policies",
     "services4": "rows cilium_lb4_services_v2",
     "services6": "rows cilium_lb6_services_v2",
     "backends4": "rows cilium_lb4_backends_v3 cilium_lb4_backends_v2",
     "backends6": "rows cilium_lb6_backends_v3 cilium_lb6_backends_v2",
-    "count=": 'count "${1#count=}"',
+    "count=": "count ${1#count=}",
 }
 """What runs for each probe: one of the functions, by its name."""
 
@@ -285,8 +297,12 @@ def _substituted(text: str) -> str:
 
 
 def _compact(text: str) -> str:
-    """Drop indentation and empty lines: the text travels in the URL of every exec."""
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    """Drop indentation, empty lines and the blanks that shell and awk don't need.
+
+    The text travels in the URL of every exec, where a blank takes three characters.
+    """
+    lines = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    return _NEEDLESS.sub(lambda found: found[1] or "", lines)
 
 
 def _functions() -> dict[str, str]:

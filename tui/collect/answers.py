@@ -56,9 +56,9 @@ class Memo:
 
 
 @functools.lru_cache(maxsize=512)
-def source_text(probe: str, binary: str) -> CleanText:
-    """Return what a person would type to see what the probe saw."""
-    return clean(command_text(probe, binary))
+def source_text(probe: str, binary: str, root: str = "") -> CleanText:
+    """Return what a person would type to see what the probe saw, with maps in this bpffs."""
+    return clean(command_text(probe, binary, root))
 
 
 def read_answer(frame: Frame | None, parse: Callable[[Frame], T], origin: Origin) -> Reading[T]:

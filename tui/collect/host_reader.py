@@ -53,6 +53,12 @@ class HostReader:
         self._facts = HostFacts()
         self._last: Origin | None = None
 
+    @property
+    def root(self) -> str:
+        """The bpffs of the agent that runs; empty where it is not known."""
+        mounts = self._facts.mounts
+        return "" if mounts is None else str(mounts.root)
+
     def restart(self) -> None:
         """Forget the mounts of the container of before; the rest is the host's."""
         self._facts = replace(

@@ -146,13 +146,13 @@ class NodeReader:
         status = self._agent_status(frames, at)
         began_at = await _breathe(began_at)
         metrics = self._metrics(frames, at)
+        host = self._host.read(frames, asked, self._release, lambda probe: self._origin(probe, at))
         await _breathe(began_at)
         services, dumps = None, None
         if "services4" in asked:
             services, dumps = await self._coverage(target, frames, at)
         maps = self._usages(target, frames, at, dumps, is_looked_at)
         features = self._all_features(frames, asked, self._seen(target, log_lines), at)
-        host = self._host.read(frames, asked, self._release, lambda probe: self._origin(probe, at))
         report = NodeReport(
             node_uid=turn.agent.uid,
             container_id=turn.agent.container_id,
@@ -189,7 +189,7 @@ class NodeReader:
 
     def _origin(self, probe: str, at: float) -> Origin:
         binary = agent_binary(self._release) if self._release is not None else "cilium-dbg"
-        source = source_text(probe, binary)
+        source = source_text(probe, binary, self._host.root)
         return Origin(source, at, self._uid, self._container_id, self._collector_id)
 
     def _version(self, frames: Mapping[str, Frame], at: float) -> Reading[AgentVersion]:

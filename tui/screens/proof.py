@@ -54,7 +54,9 @@ def binary(node: NodeSummary) -> str:
 
 def probe_line(node: NodeSummary, probe: str) -> str:
     """Return the line that sees what a probe saw."""
-    return exec_line(node, command_text(probe, binary(node)))
+    host = node.facts.host.value
+    root = host.mounts.root if host is not None and host.mounts is not None else ""
+    return exec_line(node, command_text(probe, binary(node), root))
 
 
 def map_commands(node: NodeSummary, usage: MapUsage) -> list[str]:

@@ -65,7 +65,9 @@ class QuirkKind(StrEnum):
     CRASH_ON = "crash-on"
     """Agents that read the `key=value` of the text at their start crash, again and again."""
     BPFFS_UNMOUNTED = "bpffs-unmounted"
-    """The host has no bpffs mounted: each start warns of it and finds no maps."""
+    """The host has no bpffs mounted: each start warns of it and finds no maps.
+
+    The agent's own is at the path of the text, or over the host's folder."""
 
 
 @dataclass(frozen=True, slots=True)

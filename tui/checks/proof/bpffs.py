@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tui.checks.proof.drift_evidence import when
 from tui.checks.view import NodeView
-from tui.cilium.probes import command_text
+from tui.cilium.probes import command_text, pin_path
 from tui.model.findings import Evidence
 from tui.model.host import BpfFilesystem, MapSurvival
 from tui.model.logs import LogEntry
@@ -26,6 +26,12 @@ def mount_table(view: NodeView) -> BpfFilesystem:
     if agent is not None and agent.container_id != found.container_id:
         return BpfFilesystem(MapSurvival.UNKNOWN, _OTHER_CONTAINER)
     return found
+
+
+def pinned(view: NodeView, map_name: str) -> str:
+    """Return where the agent pins a map; under the usual bpffs where its own is not known."""
+    mounts = view.host.mounts
+    return pin_path(map_name, "" if mounts is None else mounts.root)
 
 
 def mount_text(view: NodeView, table: BpfFilesystem) -> CleanText:

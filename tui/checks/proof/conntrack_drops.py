@@ -76,7 +76,7 @@ def judge_contention(view: NodeView, check_id: str, every: Sequence[MapFacts]) -
     missing: tuple[MissingEvidence, ...] = ()
     cause, remedy = _cause(view, max(ratios, default=None))
     if not ratios:
-        how = view.command(count_command(tables[0]) if tables else "bpftool -j -f map show")
+        how = view.command(count_command(view, tables[0]) if tables else "bpftool -j -f map show")
         missing = (MissingEvidence(CleanText("how full the conntrack maps are"), how),)
     metrics, command = view.facts.metrics, metrics_command(view)
     return view.verdict(

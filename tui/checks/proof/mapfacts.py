@@ -11,6 +11,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from tui.checks.phrases import percent
+from tui.checks.proof.bpffs import pinned
 from tui.checks.proof.sources import (
     log_lines,
     metrics_command,
@@ -29,7 +30,6 @@ T = TypeVar("T")
 NEARLY_FULL_RATIO = 0.9
 RECENT_SECONDS = 3_600.0
 """A line that says "full" of a map nobody could count is believed for so long."""
-_PIN_FOLDER = "/sys/fs/bpf/tc/globals"
 _PIN = re.compile(r"cilium_[a-z0-9_]+")
 _FULL_WORDS = (
     "the map is full",
@@ -246,15 +246,15 @@ def _count_source(view: NodeView, usage: MapUsage) -> str:
     if usage.origin is CountOrigin.METRIC:
         return f"{view.binary} metrics list -p bpf_map_pressure -o json"
     if usage.origin is CountOrigin.COUNTED:
-        return count_command(usage)
+        return count_command(view, usage)
     return "bpftool -j -f map show"
 
 
-def count_command(usage: MapUsage) -> str:
+def count_command(view: NodeView, usage: MapUsage) -> str:
     """Return what counts a map in place, to be run in the agent's container."""
     name = f"{usage.name[:-1]}ENDPOINT" if usage.name.endswith("*") else str(usage.name)
     # A dump is one line; a map with BTF prints each key once more, as a structure.
-    count = f"bpftool -j map dump pinned {_PIN_FOLDER}/{name} | grep -o '.key.:\\[' | wc -l"
+    count = f"bpftool -j map dump pinned {pinned(view, name)} | grep -o '.key.:\\[' | wc -l"
     return f'sh -c "{count}"'
 
 

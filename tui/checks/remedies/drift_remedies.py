@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tui.checks.proof import drift_evidence as proof
+from tui.checks.proof.bpffs import pinned
 from tui.checks.remedies.mapsizes import planned_source
 from tui.checks.remedies.restarting import restart_step
 from tui.checks.view import NodeView
@@ -65,7 +66,7 @@ def restart_shrinks(view: NodeView, breaking: Sequence[MapFit]) -> Remedy:
 
 def test_command(view: NodeView, name: str) -> CleanText:
     """Return the command that shows the size of a pinned map."""
-    return view.command(f"bpftool map show pinned /sys/fs/bpf/tc/globals/{name}")
+    return view.command(f"bpftool map show pinned {pinned(view, name)}")
 
 
 def restart_stops(view: NodeView, start: NextStart) -> Remedy:

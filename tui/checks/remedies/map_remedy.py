@@ -42,7 +42,7 @@ def remedy_for(view: NodeView, usage: MapUsage) -> Remedy:
         commands=commands,
         needs_restart=True,
         interrupts=resize_interrupts(usage),
-        test=view.command(count_command(usage)),
+        test=view.command(count_command(view, usage)),
     )
 
 
@@ -117,5 +117,5 @@ def _without_resize(view: NodeView, usage: MapUsage, resize: Resize | None) -> R
         lasting=(merge,) if family.key == "policy" else (),
         needs_restart=False,
         interrupts=CleanText("Nothing."),
-        test=view.command(count_command(usage)),
+        test=view.command(count_command(view, usage)),
     )

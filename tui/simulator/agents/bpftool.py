@@ -8,7 +8,8 @@ from typing import Any
 
 from tui.simulator.agents import kernelfacts, mapshow
 from tui.simulator.agents.answer import Answer, Context
-from tui.simulator.bpfmaps import GLOBALS, MapSpec
+from tui.simulator.agents.bpfroot import pin_folder
+from tui.simulator.bpfmaps import MapSpec
 from tui.simulator.model import Agent, SimNode, number_from, policy_specs, spec_of
 
 USAGE = (
@@ -36,6 +37,7 @@ class _Bpftool:
         self._node = node
         self._agent = agent
         self._context = context
+        self._folder = pin_folder(node, agent)
         self._is_json = bool(options & {"-j", "--json", "-jf", "-fj", "-p", "--pretty"})
         self._has_pins = bool(options & {"-f", "--bpffs", "-jf", "-fj"})
 
@@ -56,14 +58,14 @@ class _Bpftool:
     def _all(self) -> Answer:
         shown = []
         for pin, described in self._maps():
-            pins = {"pinned": [GLOBALS + pin]} if self._has_pins else {}
+            pins = {"pinned": [self._folder + pin]} if self._has_pins else {}
             shown.append({**described, **pins})
         if self._is_json:
             return Answer(_compact(shown), seconds=0.02)
         return Answer("".join(map(_text, shown)).encode(), seconds=0.02)
 
     def _one(self, path: str) -> Answer:
-        pin = path.removeprefix(GLOBALS)
+        pin = path.removeprefix(self._folder)
         found = next((described for name, described in self._maps() if name == pin), None)
         if found is None:
             return self._missing(path)
@@ -81,7 +83,7 @@ class _Bpftool:
         )
 
     def _dump(self, path: str) -> Answer:
-        pin = path.removeprefix(GLOBALS)
+        pin = path.removeprefix(self._folder)
         spec = self._spec(pin)
         if spec is None:
             return self._missing(path)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from tui.simulator.agents import hostfiles, hosttools, kernelfacts
 from tui.simulator.agents.answer import Answer
-from tui.simulator.bpfmaps import GLOBALS
+from tui.simulator.agents.bpfroot import bpf_root
 from tui.simulator.kernels import Kernel
 from tui.simulator.model import Agent, SimNode, pinned_specs, policy_specs
 
@@ -94,10 +94,11 @@ def _config_gz(kernel: Kernel) -> bytes:
 def _ls(node: SimNode, agent: Agent, paths: list[str]) -> Answer:
     pins = [spec.pin for spec in pinned_specs(agent.release)]
     pins += [pin for _, pin, _ in policy_specs(node, agent.release)]
+    root = bpf_root(node, agent)
     folders = {
-        "/sys/fs/bpf": ["tc"],
-        "/sys/fs/bpf/tc": ["globals"],
-        GLOBALS.rstrip("/"): sorted(pins),
+        root: ["tc"],
+        f"{root}/tc": ["globals"],
+        f"{root}/tc/globals": sorted(pins),
         "/var/run/cilium": ["cilium.pid", "cilium.sock", "monitor1_2.sock", "state"],
         **hostfiles.folders(node, agent),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from tui.cilium.probes import DEFAULT_ROOT
+from tui.simulator.agents.bpfroot import bpf_root
 from tui.simulator.host import SimHost, SimNeighbor, SimUdpPeer
 from tui.simulator.model import Agent, SimNode, uuid_from
 from tui.simulator.scenarios import QuirkKind
@@ -227,9 +229,11 @@ def _link_address(address: str) -> str:
 def mount_table(node: SimNode, agent: Agent) -> str:
     """Return /proc/self/mountinfo of the agent's container, the few mounts that matter.
 
-    With bpffs on the host it is the host's own. Without, the agent mounted one over a folder of the
-    host's sysfs, which goes nowhere as the runtime bound it as a slave.
+    With bpffs on the host it is the host's own, and so is what `bpf-root` names. Without, the agent
+    mounted one over a folder of the host's sysfs, which goes nowhere as the runtime bound it as a
+    slave, or at a path of its own.
     """
+    root = bpf_root(node, agent)
     lines = [
         "117 79 0:55 / / rw,relatime - overlay overlay rw",
         "118 117 0:56 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw",
@@ -237,13 +241,16 @@ def mount_table(node: SimNode, agent: Agent) -> str:
         "120 117 0:24 /cilium /run/cilium rw,nosuid,nodev - tmpfs tmpfs rw,mode=755",
     ]
     if node.quirk(QuirkKind.BPFFS_UNMOUNTED):
+        parent = 121 if root == DEFAULT_ROOT else 120
         lines += [
             "121 119 0:22 /fs/bpf /sys/fs/bpf rw,relatime master:4 - sysfs sysfs rw",
-            "80 121 0:57 / /sys/fs/bpf rw,relatime - bpf /sys/fs/bpf rw",
+            f"80 {parent} 0:57 / {root} rw,relatime - bpf {root} rw",
         ]
     else:
         options = "rw,nosuid,nodev,noexec,relatime shared:22"
         lines.append(f"121 119 0:31 / /sys/fs/bpf {options} - bpf bpf rw,mode=700")
+        if root != DEFAULT_ROOT:
+            lines.append(f"122 117 0:58 / {root} {options} - bpf bpf rw,mode=700")
     if has_netns_folder(agent):
         folder = NETNS.removeprefix("/var")
         lines += [

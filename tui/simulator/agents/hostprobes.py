@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from tui.cilium.script import CLIENT_MODULES
 from tui.simulator.agents import hostfiles
 from tui.simulator.agents.answer import Answer, Context
+from tui.simulator.agents.bpfroot import bpf_root
 from tui.simulator.model import Agent, SimNode
 
 _SMB_WORDS = re.compile(rb"^Display|(?:Hostname|Address|Name): [^ \n]+", re.MULTILINE)
@@ -147,9 +148,9 @@ def answer_neighbors(node: SimNode, agent: Agent, context: Context) -> Answer:
 def answer_mounts(node: SimNode, agent: Agent, context: Context) -> Answer:
     """Answer the probe `mounts`."""
     known = hostfiles.files(node, agent)
-    parts = []
+    parts, root = [], bpf_root(node, agent)
     for folder in ("/proc/self", "/proc/1"):
         lines = known[f"{folder}/mountinfo"].splitlines(keepends=True)
         parts.append(f"# table {folder}\n".encode())
         parts += [line for line in lines if _SHORT_MOUNT.search(line)]
-    return Answer(b"".join((*parts, b"# pins /sys/fs/bpf\n")), seconds=0.02)
+    return Answer(b"".join((*parts, f"# pins {root}\n".encode())), seconds=0.02)

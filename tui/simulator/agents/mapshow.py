@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tui.simulator.bpfmaps import GLOBALS, NAME_LIMIT, MapSpec, memory_bytes
+from tui.simulator.agents.bpfroot import pin_folder
+from tui.simulator.bpfmaps import NAME_LIMIT, MapSpec, memory_bytes
 from tui.simulator.model import (
     Agent,
     Occupancy,
@@ -65,9 +66,9 @@ _NAMED_IN_1_11 = {"cilium_metrics", "cilium_calls_overlay_2", "cilium_encrypt_st
 
 def map_show(node: SimNode, agent: Agent, occupancy: Occupancy, now: float) -> bytes:
     """Return the `maps` probe's stdout: one object a line, each with its pin."""
-    lines = []
+    lines, folder = [], pin_folder(node, agent)
     for pin, described in pinned_maps(node, agent, occupancy, now):
-        lines.append(msgspec.json.encode({**described, "pinned": [GLOBALS + pin]}))
+        lines.append(msgspec.json.encode({**described, "pinned": [folder + pin]}))
     return b"\n".join(lines) + b"\n"
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from tui.simulator.agents.answer import Answer, Context
+from tui.simulator.agents.bpfroot import pin_folder
 from tui.simulator.agents.cobra import Parsed
 from tui.simulator.agents.conntrack import conntrack_texts
 from tui.simulator.agents.failures import full_error
 from tui.simulator.agents.gojson import indented
 from tui.simulator.agents.lbtext import backend_url, key_text, value_text
 from tui.simulator.agents.tabwriter import aligned
-from tui.simulator.bpfmaps import GLOBALS, MapSpec, Sizing
+from tui.simulator.bpfmaps import MapSpec, Sizing
 from tui.simulator.lbrows import address_text
 from tui.simulator.loadbalancer import SlotKey, SlotValue
 from tui.simulator.model import Agent, SimNode, pinned_specs, policy_specs
@@ -27,7 +28,12 @@ def map_list(node: SimNode, agent: Agent, context: Context, parsed: Parsed) -> A
     maps = list(_open_maps(node, agent))
     if parsed.is_json:
         found = [
-            _model(spec, GLOBALS + pin, _entries(node, agent, context, spec, pin), agent)
+            _model(
+                spec,
+                pin_folder(node, agent) + pin,
+                _entries(node, agent, context, spec, pin),
+                agent,
+            )
             for spec, pin in maps
         ]
         return Answer(indented({"maps": found}), seconds=0.1 if agent.release.minor < 16 else 0.6)
@@ -55,7 +61,9 @@ def map_get(node: SimNode, agent: Agent, context: Context, parsed: Parsed) -> An
     spec, pin = found
     entries = _entries(node, agent, context, spec, pin)
     if parsed.is_json:
-        return Answer(indented(_model(spec, GLOBALS + pin, entries, agent)), seconds=0.08)
+        return Answer(
+            indented(_model(spec, pin_folder(node, agent) + pin, entries, agent)), seconds=0.08
+        )
     if not entries:
         state = "empty" if spec.is_cached else "disabled"
         return Answer(f"Cache is {state}\n\n".encode(), seconds=0.08)

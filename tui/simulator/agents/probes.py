@@ -13,6 +13,7 @@ from tui.cilium.frames import (
 )
 from tui.simulator.agents import hostprobes, kernelfacts, mapshow, metrics
 from tui.simulator.agents.answer import Answer, Context
+from tui.simulator.agents.bpfroot import pin_folder
 from tui.simulator.agents.gojson import indented
 from tui.simulator.agents.status import status
 from tui.simulator.agents.version import version_json
@@ -150,17 +151,17 @@ def _backends4(node: SimNode, agent: Agent, context: Context) -> Answer:
     return Answer(agent.maps.rows.backends(), seconds=0.05)
 
 
-def _no_map(pin: str) -> Answer:
-    text = f"ciltop: no map pinned at /sys/fs/bpf/tc/globals/{pin}\n"
+def _no_map(node: SimNode, agent: Agent, pin: str) -> Answer:
+    text = f"ciltop: no map pinned at {pin_folder(node, agent)}{pin}\n"
     return Answer(b"", text.encode(), EXIT_NO_MAP, 0.01)
 
 
 def _services6(node: SimNode, agent: Agent, context: Context) -> Answer:
-    return _no_map("cilium_lb6_services_v2")
+    return _no_map(node, agent, "cilium_lb6_services_v2")
 
 
 def _backends6(node: SimNode, agent: Agent, context: Context) -> Answer:
-    return _no_map("cilium_lb6_backends_v2")
+    return _no_map(node, agent, "cilium_lb6_backends_v2")
 
 
 def _count(node: SimNode, agent: Agent, context: Context, pin: str) -> Answer:
@@ -171,7 +172,7 @@ def _count(node: SimNode, agent: Agent, context: Context, pin: str) -> Answer:
     for _, policy_pin, entries in policy_specs(node, agent.release):
         if policy_pin == pin:
             return Answer(f"{entries}\n".encode(), seconds=0.015)
-    return _no_map(pin)
+    return _no_map(node, agent, pin)
 
 
 _COUNTED = (
