@@ -134,9 +134,7 @@ def _open_acting(config: Config, source: RespondingSource, ground: Ground) -> Ac
     from tui.model.snapshot import AuditWritten
 
     async def tell(fact: Fact) -> None:
-        if isinstance(fact, AuditWritten) and not source.note_told(fact.record):
-            return
-        await ground.tell(fact)
+        await ground.tell(source.placed(fact) if isinstance(fact, AuditWritten) else fact)
 
     def on_written(record: AuditRecord) -> None:
         source.publish(record)

@@ -20,6 +20,7 @@ from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName, NodeUid
 from tui.model.operations import AuditRecord
 from tui.model.snapshot import (
+    AuditWritten,
     ClusterSeen,
     Fact,
     HealthChanged,
@@ -39,7 +40,6 @@ NODES_ASKED = 3
 """Nodes that are looked for before a context counts as another cluster's: some just left."""
 
 NODES_KEPT = 32
-RECORDS_KEPT = 4_000
 RETRY_SECONDS = 5.0
 MOST_RETRY_SECONDS = 60.0
 FLUSH_SECONDS = 0.2
@@ -146,7 +146,6 @@ class RespondingSource:
         self._session: Session | None = None
         self._is_offered = False
         self._namespace = CleanText("")
-        self._told: dict[AuditRecord, None] = {}
         self.on_session: Callable[[Session], None] | None = None
         self.is_busy: Callable[[], bool] = lambda: False
         self.leave: Callable[[], Awaitable[None]] = _nothing
@@ -187,18 +186,17 @@ class RespondingSource:
         if not record.event.is_upkeep:
             self._responder.record(self._broker.chosen, record)
 
-    def note_told(self, record: AuditRecord) -> bool:
-        """Note a record that is shown from here; return whether it is a new one.
+    def placed(self, written: AuditWritten) -> AuditWritten:
+        """Return what this machine's audit file holds, with whether it is of this cluster.
 
-        The audit file's end is told again whenever acting begins with another cluster.
+        Whether another session here wrote it or this one: all contexts are in one file. What the
+        broker tells of too is of its cluster, whatever the context was called.
         """
-        if record in self._told:
-            return False
-        self._told[record] = None
-        while len(self._told) > RECORDS_KEPT:
-            del self._told[next(iter(self._told))]
-        self._broker.note_own(record)
-        return True
+        session = self._session
+        if session is not None and written.record.context != session.context:
+            return replace(written, is_elsewhere=True)
+        self._broker.note_own(written.record)
+        return written
 
     async def facts(self) -> AsyncIterator[Fact]:
         """Yield facts until cancelled."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.contract.dashboard_rig import Dashboard, Received, Simulated, dashboard, simulated
@@ -15,10 +16,12 @@ from tests.unit.bus_source_rig import Sender
 from tui.bus.encoding import Decoder
 from tui.bus.messages import AuditMessage, RoomMessage
 from tui.bus.post import Incoming
+from tui.checks.timeline import timeline
 from tui.errors import CiltopError, KubeconfigError
 from tui.model.names import NodeUid
 from tui.model.operations import ArmingMode, AuditEvent, AuditRecord
 from tui.model.snapshot import SourceState
+from tui.model.timeline import ChangeKind
 from tui.safety import clean
 
 
@@ -98,6 +101,32 @@ async def test_old_records_of_the_audit_file_are_not_told_again(
             await acting(board, cluster, Sender())
             await board.until(lambda: bool(board.snapshot.audit), "the file's end")
             assert published(board) == []
+
+
+async def test_the_audit_file_and_the_broker_tell_a_record_once_and_of_which_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Path
+) -> None:
+    sender = Sender()
+    async with simulated(tmp_path) as cluster:
+        flags = {"kubeconfig": cluster.kubeconfig, "cluster": "fleet"}
+        async with dashboard(monkeypatch, **flags) as board:
+            context = await acting(board, cluster, sender)
+            await asyncio.wrap_future(board.thread.arm(context))
+            await board.until(lambda: bool(board.snapshot.audit), "the record")
+            armed = board.snapshot.audit[0]
+        with (state / "audit.jsonl").open("ab") as file:
+            elsewhere = replace(armed, context=clean("staging"), id="0123456789abcdef")
+            file.write(msgspec.json.encode(elsewhere) + b"\n")
+        async with dashboard(monkeypatch, **flags) as board:
+            # The broker is first, with times by another clock.
+            board.say(sender, RoomMessage(records=(replace(armed, at=armed.at + 2.0),)))
+            await acting(board, cluster, sender)
+            await board.until(lambda: len(board.snapshot.audit) >= 2, "the file's end")
+            snapshot = board.snapshot
+            told = [(one.context, snapshot.is_of_cluster(one)) for one in snapshot.audit]
+            assert sorted(told) == [(context, True), ("staging", False)]
+            actions = [one for one in timeline(snapshot) if one.kind is ChangeKind.ACTION]
+            assert len(actions) == 1
 
 
 async def test_read_only_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.safety import clean
 from tui.screens.acting.audit_rows import AUDIT_COLUMNS, audit_entries, audit_rows
@@ -51,6 +53,15 @@ def test_a_row_tells_how_many_and_what_became_of_them() -> None:
     assert cells["text"] == "4 writes of the Lease"
     assert cells["result"] == "1 not done or unknown"
     assert not row.is_fault
+
+
+def test_a_record_of_another_cluster_names_its_context_and_can_be_filtered_by_it() -> None:
+    here = replace(record(1.0, AuditEvent.ARMED, ""), context=clean("prod"))
+    other = replace(record(2.0, AuditEvent.ARMED, "", "done"), context=clean("staging"))
+    rows = audit_rows(audit_entries([here, other], ()), 10.0, {other})
+    place = [column.key for column in AUDIT_COLUMNS].index("text")
+    assert [text_of(row.cells[place]).strip() for row in rows] == ["[staging]", ""]
+    assert [row.fields["context"] for row in rows] == ["staging", "prod"]
 
 
 def test_the_list_of_writes_is_bounded_and_says_so() -> None:

@@ -67,11 +67,6 @@ def test_a_write_is_told_once_and_one_that_was_cut_off_says_so() -> None:
     assert len(actions(shot(begun, elsewhere))) == 2
 
 
-def test_a_record_from_the_file_and_from_the_broker_is_told_once() -> None:
-    armed = record(AuditEvent.ARMED)
-    assert len(actions(shot(armed, replace(armed)))) == 1
-
-
 def test_arming_and_failures_are_told_and_upkeep_is_not() -> None:
     told = actions(
         shot(
@@ -104,6 +99,14 @@ def test_records_of_another_context_are_of_another_cluster_unless_a_broker_broug
     other = record(AuditEvent.ARMED, context=clean("staging"))
     told = actions(shot(other, room=room))
     assert [one.text for one in told] == [f"armed a session (context {name})" for name in seen]
+
+
+def test_records_that_a_broker_s_dashboard_knows_to_be_of_other_clusters_are_left_out() -> None:
+    here, other = record(AuditEvent.ARMED), record(AuditEvent.DISARMED, 30)
+    shown = replace(
+        shot(here, other, room=Room(chosen=CONTEXT)), audit_elsewhere=frozenset([other])
+    )
+    assert [one.text for one in actions(shown)] == ["armed a session"]
 
 
 def test_a_record_of_a_machine_without_user_or_host_says_what_it_has() -> None:

@@ -176,6 +176,8 @@ class AuditWritten:
     """A record was written to the audit file."""
 
     record: AuditRecord
+    is_elsewhere: bool = False
+    """Whether it is known to be of another cluster than the one shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,9 @@ class Snapshot:
     operations: tuple[OperationProgress, ...] = ()
     """Those of this session and unfinished ones of earlier ones, newest last."""
     audit: tuple[AuditRecord, ...] = ()
-    """The end of the audit file, oldest first, bounded; without upkeep."""
+    """The end of the audit file and what a broker told, oldest first, bounded; without upkeep."""
+    audit_elsewhere: frozenset[AuditRecord] = frozenset()
+    """Those of `audit` that a broker's dashboard knows to be of other clusters."""
     upkeep: tuple[AuditRecord, ...] = ()
     """The audit file's latest records of Leases and Events, oldest first, bounded."""
     arming: ArmingState = ArmingState()
@@ -254,6 +258,16 @@ class Snapshot:
     """What only a broker tells."""
     unjudged_nodes: int = 0
     """Nodes whose latest facts the checks have not seen yet."""
+
+    def is_of_cluster(self, record: AuditRecord) -> bool:
+        """Tell whether a record of `audit` is of this cluster.
+
+        The audit file of a machine holds all contexts. What a broker brings is of one cluster,
+        which every responder may call by another name.
+        """
+        if self.room.chosen:
+            return record not in self.audit_elsewhere
+        return record.context == self.cluster.context
 
 
 class Source(Protocol):

@@ -5,7 +5,6 @@ A failure never empties what was known: the last good value stays and grows old.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,7 +13,7 @@ from tui.model.cluster import ClusterFacts
 from tui.model.logs import LogBatch
 from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeUid
-from tui.model.operations import ArmingState, AuditRecord, OperationProgress
+from tui.model.operations import ArmingState, OperationProgress
 from tui.model.reading import Reading, ReadingState
 from tui.model.room import Room
 from tui.model.snapshot import (
@@ -39,6 +38,7 @@ from tui.model.snapshot import (
     SourceState,
 )
 from tui.safety import CleanText
+from tui.store.audit_log import AuditLog
 from tui.store.change_log import ChangeLog
 from tui.store.history import spacing_for
 from tui.store.logbook import NodeLog, limits_for
@@ -71,8 +71,8 @@ class Store:
         self._cluster = ClusterFacts()
         self._health = SourceHealth()
         self._operations: dict[str, OperationProgress] = {}
-        self._audit: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
-        self._upkeep: deque[AuditRecord] = deque(maxlen=MOST_AUDIT_RECORDS)
+        self._audit = AuditLog(MOST_AUDIT_RECORDS)
+        self._upkeep = AuditLog(MOST_AUDIT_RECORDS)
         self._arming = ArmingState()
         self._room = Room()
         self._change_log = ChangeLog()
@@ -185,8 +185,9 @@ class Store:
             next_starts=self._judge.next_starts,
             finding_changes=self._change_log.take_own(self._judge.changes),
             operations=tuple(self._operations.values()),
-            audit=tuple(self._audit),
-            upkeep=tuple(self._upkeep),
+            audit=self._audit.records,
+            audit_elsewhere=self._audit.elsewhere,
+            upkeep=self._upkeep.records,
             arming=self._arming,
             room=self._room,
             unjudged_nodes=self._judge.pending_nodes,
@@ -222,6 +223,7 @@ class Store:
         self._touched.clear()
         self._cluster = ClusterFacts()
         self._change_log = ChangeLog()
+        self._audit.leave_cluster()
         self._nodes_changed, self._is_complete = True, False
 
     def _apply_operation(self, fact: OperationChanged | AuditWritten | ArmingChanged) -> None:
@@ -230,7 +232,7 @@ class Store:
                 self._operations[fact.progress.plan.id] = fact.progress
             case AuditWritten():
                 kept = self._upkeep if fact.record.event.is_upkeep else self._audit
-                kept.append(fact.record)
+                kept.add(fact.record, is_elsewhere=fact.is_elsewhere)
             case ArmingChanged():
                 self._arming = fact.arming
 

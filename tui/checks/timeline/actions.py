@@ -26,8 +26,9 @@ def action_entries(snapshot: Snapshot, node: NodeUid | None = None) -> Iterator[
         snapshot: whose audit it is; records of other contexts and upkeep are left out.
         node: only what concerns this node, with what names none.
     """
-    # Two sessions of one machine write one file, and each hears the other from the broker too.
-    records = [one for one in dict.fromkeys(snapshot.audit) if _is_of(one, snapshot)]
+    records = [
+        one for one in snapshot.audit if not one.event.is_upkeep and snapshot.is_of_cluster(one)
+    ]
     if not records:
         return
     facts = None if node is None else snapshot.nodes.get(node)
@@ -41,17 +42,6 @@ def action_entries(snapshot: Snapshot, node: NodeUid | None = None) -> Iterator[
         if record.event is AuditEvent.BEFORE_WRITE and _write_of(record) in ended:
             continue
         yield _entry(record, uids.get(record.node_name), snapshot)
-
-
-def _is_of(record: AuditRecord, snapshot: Snapshot) -> bool:
-    """Tell whether a record is of this cluster.
-
-    The audit file of a machine holds all contexts. What a broker brings is of one cluster, which
-    every responder may call by another name.
-    """
-    if record.event.is_upkeep:
-        return False
-    return bool(snapshot.room.chosen) or record.context == snapshot.cluster.context
 
 
 def _uids_of(names: set[NodeName], snapshot: Snapshot) -> dict[NodeName, NodeUid]:

@@ -5,7 +5,7 @@ What an operation wrote for itself is one row, below the one with which the oper
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.screens import wording
@@ -74,27 +74,38 @@ def _place(upkeep: Upkeep, records: Sequence[AuditRecord]) -> int:
     return len(records)
 
 
-def audit_rows(entries: Mapping[str, Entry], now: float) -> list[GridRow]:
-    """Return a row an entry."""
+def audit_rows(
+    entries: Mapping[str, Entry], now: float, elsewhere: Collection[AuditRecord] = ()
+) -> list[GridRow]:
+    """Return a row an entry.
+
+    Args:
+        entries: As `audit_entries` returns them.
+        now: Seconds since the epoch.
+        elsewhere: Records of other clusters: their rows name the context.
+    """
     today = wording.utc_day(now)
     return [
         _upkeep_row(key, entry, now, today)
         if isinstance(entry, Upkeep)
-        else _row(key, entry, now, today)
+        else _row(key, entry, now, today, is_elsewhere=entry in elsewhere)
         for key, entry in entries.items()
     ]
 
 
-def _row(key: str, record: AuditRecord, now: float, today: str) -> GridRow:
+def _row(key: str, record: AuditRecord, now: float, today: str, *, is_elsewhere: bool) -> GridRow:
     is_failed = record.event is AuditEvent.FAILED
-    what = record.target or record.text
+    what = wording.cut(record.target or record.text)
+    tone = Tone.MUTED if is_elsewhere else Tone.ERROR if is_failed else Tone.NORMAL
+    context = wording.cut(record.context, 60) if is_elsewhere else ""
+    where = Span(f"[{context}] " if context else "", Tone.MUTED)
     cells: tuple[CellText, ...] = (
         _clock(record, today),
         Span(wording.coarse_age(now - record.at), Tone.MUTED),
         Span(record.event.value, _TONES.get(record.event, Tone.NORMAL)),
         Span(wording.cut(record.operation_id, 12), Tone.MUTED),
         wording.cut(record.node_name, 60),
-        Span(wording.cut(what), Tone.ERROR if is_failed else Tone.NORMAL),
+        (where, Span(what, tone)),
         Span(wording.cut(record.result), Tone.ERROR if is_failed else Tone.MUTED),
         Span(wording.cut(record.host, 60), Tone.MUTED),
         Span(wording.cut(record.user, 60), Tone.MUTED),

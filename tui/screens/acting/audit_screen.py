@@ -58,12 +58,12 @@ class AuditPanel(GridPanel):
     def show(self, node: NodeSummary | None, board: Board) -> None:
         """Show the newest records; the same ones are not drawn again."""
         records, upkeep = board.newest.audit, board.newest.upkeep
-        made_of = (records, upkeep, int(board.wall_now / AGING_SECONDS))
+        elsewhere = frozenset(one for one in records if not board.newest.is_of_cluster(one))
+        made_of = (records, upkeep, elsewhere, int(board.wall_now / AGING_SECONDS))
         if made_of != self._made_of:
             self._made_of = made_of
-            # The file of this machine and a broker may tell the same.
-            self._entries = audit_entries(tuple(dict.fromkeys(records)), folded(upkeep))
-            self._rows = audit_rows(self._entries, board.wall_now)
+            self._entries = audit_entries(records, folded(upkeep))
+            self._rows = audit_rows(self._entries, board.wall_now, elsewhere)
         self.give_rows(self._rows, None if self._rows else _NOTHING)
 
     def entry(self, key: str | None) -> Entry | None:
