@@ -51,6 +51,11 @@ class Proxy:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
+    @property
+    def away_ports(self) -> set[int]:
+        """Ports by which the target knows the connections that came through here."""
+        return {writer.get_extra_info("sockname")[1] for writer in self._writers}
+
     def freeze(self) -> None:
         """Forward nothing more, and close nothing: as a firewall that forgot the connection."""
         self._flows.clear()
