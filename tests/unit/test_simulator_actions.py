@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from tests.unit.simulator_rig import Rig, agent_of, coverage
 from tui.cilium.logcatalogue import explain
 from tui.cilium.loglines import parse_log_line
+from tui.cluster import kinds
+from tui.cluster.config_objects import daemonset
 from tui.simulator.model import SimNode
 from tui.simulator.nodenetwork import NodeNetwork
 from tui.simulator.objects import KubeObject
@@ -270,6 +273,29 @@ def test_a_host_without_bpffs_is_warned_of_and_loses_its_maps(release: str) -> N
     assert "Ensure that the BPF filesystem is mounted in the host." in texts[banner + 1]
     assert any("Mounting BPF filesystem" in text for text in texts)
     assert not any("Detected mounted" in text for text in texts)
+
+
+@pytest.mark.parametrize("key", ["clean-cilium-bpf-state", "clean-cilium-state"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_key_that_cleans_state_wipes_at_a_new_pod_and_not_at_a_restart(
+    release: str, key: str
+) -> None:
+    rig, node = rig_of(release)
+    found = rig.store.get("configmaps", "kube-system", "cilium-config")
+    assert found is not None
+    rig.store.apply("configmaps", {**found, "data": {**found["data"], key: "true"}})
+    ids = sizes_of(rig, node)
+    rig.fleet.restarter.restart_container(node, rig.now, 1)
+    assert agent_of(node).maps.balancer.services
+    assert sizes_of(rig, node)[SERVICES] == ids[SERVICES]
+    rig.delete_pod(node)
+    assert not agent_of(node).maps.balancer.services
+    rig.run_for(BOOT)
+    assert not coverage(rig, node).missing_frontends
+    assert sizes_of(rig, node)[SERVICES][0] != ids[SERVICES][0]
+    spec = rig.store.get("daemonsets", "kube-system", "cilium")
+    seen = daemonset(msgspec.convert(spec, kinds.DaemonSet)).cleaning or ()
+    assert key in {one.key for one in seen}
 
 
 def ready_condition(rig: Rig, node: SimNode) -> KubeObject:

@@ -12,7 +12,7 @@ from tui.simulator import noise, seedpods
 from tui.simulator.agents.failures import crash_message, failure_message, fatal_message
 from tui.simulator.agents.releases import AgentRelease, release_of
 from tui.simulator.building import BOOT_SECONDS, WantedServices, pod_name
-from tui.simulator.config import RunningConfig, balancer_sizes, read_config
+from tui.simulator.config import CONFIG_MAP, RunningConfig, balancer_sizes, read_config
 from tui.simulator.configsources import builder_of
 from tui.simulator.loadbalancer import LoadBalancer, MapSizes
 from tui.simulator.logs import (
@@ -139,7 +139,7 @@ class Restarter:
             return
         sizes = balancer_sizes(release, config)
         maps = self._maps(release, sizes, node.agent)
-        if node.quirk(QuirkKind.BPFFS_UNMOUNTED):
+        if node.quirk(QuirkKind.BPFFS_UNMOUNTED) or self._is_cleaned(template):
             maps = SharedMaps(LoadBalancer(release, *sizes), self._count)
         node.agent = agent = Agent(
             release=release,
@@ -180,6 +180,13 @@ class Restarter:
         builder = builder_of(template) if template else None
         labels, extra = self._labels(node), dict(node.extra_config)
         return read_config(release, self.objects, seedpods.NAMESPACE, labels, extra, builder)
+
+    def _is_cleaned(self, template: KubeObject | None) -> bool:
+        """Tell whether the init container of a new pod removes the maps."""
+        if self.objects is None or template is None:
+            return False
+        found = self.objects.get("configmaps", seedpods.NAMESPACE, CONFIG_MAP) or {}
+        return seedpods.cleans_state(template, found.get("data") or {})
 
     def _labels(self, node: SimNode) -> Mapping[str, str]:
         """Return the node's labels as they are now."""

@@ -18,6 +18,8 @@ from tui.simulator.scenarios import DaemonSetEdit, Scenario
 
 NAMESPACE = "kube-system"
 AGENT = "cilium-agent"
+STATE_CLEANER = "clean-cilium-state"
+CLEANING = {"CILIUM_ALL_STATE": "clean-cilium-state", "CILIUM_BPF_STATE": "clean-cilium-bpf-state"}
 POOL_LABEL = "node.kubernetes.io/pool"
 _PROBE = {
     "httpGet": {
@@ -62,7 +64,7 @@ def pod_template(
     return {
         "metadata": {"labels": {"k8s-app": "cilium"}},
         "spec": {
-            **_config_builder(release),
+            "initContainers": [*_config_builder(release), _state_cleaner(release)],
             "containers": [
                 {
                     "name": AGENT,
@@ -91,10 +93,10 @@ def pod_template(
     }
 
 
-def _config_builder(release: AgentRelease) -> KubeObject:
+def _config_builder(release: AgentRelease) -> list[KubeObject]:
     """Return the init container that merges ConfigMap and CiliumNodeConfigs for the agent."""
     if not release.has_node_config:
-        return {}
+        return []
     container = {
         "name": "config",
         "image": release.image,
@@ -102,7 +104,35 @@ def _config_builder(release: AgentRelease) -> KubeObject:
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  as in Cilium's chart
         "env": _ENV,
     }
-    return {"initContainers": [container]}
+    return [container]
+
+
+def _state_cleaner(release: AgentRelease) -> KubeObject:
+    """Return the init container that removes the maps where the ConfigMap says so."""
+    env = [
+        {
+            "name": variable,
+            "valueFrom": {"configMapKeyRef": {"name": CONFIG_MAP, "key": key, "optional": True}},
+        }
+        for variable, key in CLEANING.items()
+    ]
+    return {
+        "name": STATE_CLEANER,
+        "image": release.image,
+        "command": ["/init-container.sh"],
+        "env": env,
+    }
+
+
+def cleans_state(template: KubeObject, values: Mapping[str, str]) -> bool:
+    """Tell whether a new pod of a template removes the maps, by the ConfigMap's values."""
+    return any(
+        (variable.get("valueFrom") or {}).get("configMapKeyRef", {}).get("name") == CONFIG_MAP
+        and values.get(variable["valueFrom"]["configMapKeyRef"]["key"]) == "true"
+        for container in template["spec"].get("initContainers") or []
+        for variable in container.get("env") or []
+        if variable["name"] in CLEANING
+    )
 
 
 def revision_hash(template: KubeObject) -> str:
@@ -310,22 +340,22 @@ def pod_status(
 
 
 def _init_statuses(agent: Agent, started: str) -> KubeObject:
-    """Return the status of the init container that merged the configuration."""
-    if not agent.release.has_node_config:
-        return {}
+    """Return the status of the init containers."""
+    names = {"config": "c0f16000"} if agent.release.has_node_config else {}
     ended = {"exitCode": 0, "reason": "Completed", "startedAt": started, "finishedAt": started}
     return {
         "initContainerStatuses": [
             {
-                "name": "config",
+                "name": name,
                 "state": {"terminated": ended},
                 "lastState": {},
                 "ready": True,
                 "restartCount": 0,
                 "image": agent.release.image,
                 "imageID": image_id(agent.release),
-                "containerID": agent.container_id[:-8] + "c0f16000",
+                "containerID": agent.container_id[:-8] + end,
             }
+            for name, end in {**names, STATE_CLEANER: "c1ea0000"}.items()
         ]
     }
 
