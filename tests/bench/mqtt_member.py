@@ -22,7 +22,8 @@ from tui.model.snapshot import Fact, NodeReport
 from tui.store import Mailbox, Store
 
 POLL_SECONDS = 0.02
-REACHED = 3
+REACHED = 4
+"""All that there is to reach: nodes, live, its CPU, judged."""
 
 
 class TimedStore(Store):
@@ -155,7 +156,7 @@ def _until_stopped(
     """Note when the snapshots had what a person waits for; return at a signal."""
     from tui.model.snapshot import SourceState
 
-    began_at = time.monotonic()
+    began_at, began_cpu = time.monotonic(), time.process_time()
     live = SourceState.LIVE
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -166,8 +167,8 @@ def _until_stopped(
         if latest.taken_at < store.last_new_at:
             continue
         reached.setdefault("nodes", passed)
-        if latest.health.state is live:
-            reached.setdefault("live", passed)
+        if latest.health.state is live and "live" not in reached:
+            reached |= {"live": passed, "cpu": time.process_time() - began_cpu}
         if len(latest.verdicts) >= nodes and not latest.unjudged_nodes:
             reached.setdefault("judged", passed)
 

@@ -212,6 +212,7 @@ def tell_late(taken: Sequence[dict[str, float]], limit: bare.Bare) -> None:
     live = statistics.median(one["live"] for one in taken)
     _line(f"late dashboard: all {LATE_NODES:,} nodes are in the snapshot", nodes, "s")
     _line("    it says that it is complete", live, "s")
+    _line("    CPU until then", statistics.median(one["cpu"] for one in taken), "s")
     if "judged" in taken[-1]:
         _line("    all nodes are judged", taken[-1]["judged"], "s")
     _line(f"    mosquitto_sub: {limit.messages:,} messages", limit.wall_seconds, "s")
