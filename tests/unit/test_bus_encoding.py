@@ -39,6 +39,7 @@ from tui.bus.post import Incoming
 from tui.bus.topics import Topic, TopicKind
 from tui.model.agent import EffectiveConfig
 from tui.model.reading import Origin, Reading, ReadingState
+from tui.model.snapshot import NodeFacts
 from tui.safety import CleanText, clean
 
 
@@ -121,10 +122,59 @@ def test_equal_parts_of_different_nodes_are_one_object() -> None:
     assert first is not None
     assert second is not None
     assert first.config.value is second.config.value
-    assert first.status.value is second.status.value
+    assert first.version.value is second.version.value
     assert first.node.name != second.node.name
     assert first.maps.origin != second.maps.origin
     assert first.host.value != second.host.value
+
+
+def _told(decoder: Decoder, facts: NodeFacts, seq: int = 1) -> NodeFacts:
+    one = letter(FactsMessage(facts), seq)
+    decoded = decoder.decode(incoming(one, encode_letter(one), name=facts.node.name))
+    assert decoded == one
+    assert isinstance(decoded.message, FactsMessage)
+    assert decoded.message.facts is not None
+    return decoded.message.facts
+
+
+def test_what_a_node_says_again_is_the_object_of_before() -> None:
+    decoder, facts = Decoder(), of_node("node-1", "uid-1", read_facts())
+    first = _told(decoder, facts)
+    origin = Origin(clean("config -a -o json"), AT + 60.0)
+    config = replace(facts.config, origin=origin)
+    second = _told(decoder, replace(facts, config=config, swept_at=AT + 60.0), 2)
+    assert second.status is first.status
+    assert second.node is first.node
+    assert second.config != first.config
+    assert second.config.value is first.config.value
+    other = Reading.known(EffectiveConfig({"debug": clean("true")}), origin)
+    assert _told(decoder, replace(facts, config=other), 3).config == other
+    assert _told(decoder, facts, 4) == facts
+
+
+def test_a_node_that_left_is_forgotten_and_comes_back_whole() -> None:
+    decoder, facts = Decoder(), of_node("node-1", "uid-1", read_facts())
+    first = _told(decoder, facts)
+    gone = letter(FactsMessage(None))
+    assert decoder.decode(incoming(gone, encode_letter(gone))) == gone
+    again = _told(decoder, facts)
+    assert again.node is not first.node
+    decoder.forget_nodes()
+    assert _told(decoder, facts).node is not again.node
+
+
+def test_configurations_that_differ_in_their_time_share_all_else() -> None:
+    decoder = Decoder()
+    times = ("2026-11-22T07:19:59.65Z", "2026-11-23T08:00:00Z", "no time", 'with "quotes"', "")
+    found = []
+    for number, time in enumerate(times):
+        values = {"Debug": "false and more", "CreationTime": time, "MTU": "1500"}
+        facts = node_facts(config=values)
+        found.append(_told(decoder, of_node(f"node-{number}", f"uid-{number}", facts)).config.value)
+    assert found[0] is not None
+    assert found[1] is not None
+    assert list(found[0].values) == ["Debug", "CreationTime", "MTU"]
+    assert found[0].values["Debug"] is found[1].values["Debug"]
 
 
 def test_what_is_kept_for_other_nodes_is_bounded() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
@@ -145,15 +145,33 @@ def _tuple_check(parts: tuple[Any, ...]) -> Check:
         return _fixed_check(parts)
     inner = check_of(parts[0])
     most = _MOST_OF.get(parts[0], MOST_ITEMS)
+    each = _each(inner)
 
     def check(values: tuple[Any, ...]) -> None:
         if len(values) > most:
             raise OutOfBoundsError(f"{len(values)} items where {most} are the most")
-        if inner is not None:
-            for value in values:
-                inner(value)
+        each(values)
 
     return check
+
+
+def _each(inner: Check | None) -> Callable[[Collection[Any]], None]:
+    """Return the check of many values of one type; of texts only the longest is looked at."""
+    if inner is None:
+        return lambda values: None
+    if inner is _check_text:
+        return _check_texts
+
+    def check(values: Collection[Any]) -> None:
+        for value in values:
+            inner(value)
+
+    return check
+
+
+def _check_texts(texts: Collection[str]) -> None:
+    if texts and max(map(len, texts)) > MOST_CHARACTERS:
+        _check_text(max(texts, key=len))
 
 
 def _fixed_check(parts: tuple[Any, ...]) -> Check:
@@ -168,17 +186,13 @@ def _fixed_check(parts: tuple[Any, ...]) -> Check:
 
 
 def _mapping_check(key: Any, value: Any) -> Check:
-    inner = check_of(value)
-    is_text = _without_names(key) is str
+    each_key, each = _each(check_of(key)), _each(check_of(value))
 
     def check(values: Mapping[Any, Any]) -> None:
         if len(values) > MOST_ITEMS:
             raise OutOfBoundsError(f"{len(values)} items where {MOST_ITEMS} are the most")
-        if is_text and values:
-            _check_text(max(values, key=len))
-        if inner is not None:
-            for one in values.values():
-                inner(one)
+        each_key(values)
+        each(values.values())
 
     return check
 

@@ -21,6 +21,7 @@ from tui.bus.messages import (
     RoomMessage,
     WarningsMessage,
 )
+from tui.bus.node_memory import NodeMemories
 from tui.bus.packing import BEST, PackingError, pack, unpack
 from tui.bus.post import Incoming
 from tui.bus.sendable import sendable
@@ -32,7 +33,6 @@ from tui.bus.views import (
     FactsView,
     NodeFactsReader,
     SchemaView,
-    check_logged,
     check_truncated,
 )
 from tui.errors import CiltopError
@@ -136,6 +136,7 @@ class Decoder:
     def __init__(self, most_kept_bytes: int = MOST_KEPT_BYTES) -> None:
         self._interned = Interned(most_kept_bytes)
         self._reader = NodeFactsReader(self._interned)
+        self._memories = NodeMemories(NodeFactsReader.PARTS)
         self._facts = msgspec.json.Decoder(FactsView)
         self._schema = msgspec.json.Decoder(SchemaView)
         self._envelope = msgspec.json.Decoder(EnvelopeView)
@@ -146,6 +147,10 @@ class Decoder:
     def kept_bytes(self) -> int:
         """How many bytes of JSON the parts came from that are kept now."""
         return self._interned.held_bytes
+
+    def forget_nodes(self) -> None:
+        """Forget what nodes said: those of another cluster are read from now on."""
+        self._memories.clear()
 
     def decode(self, incoming: Incoming) -> Letter:
         """Return the letter of a payload that is not empty.
@@ -198,18 +203,22 @@ class Decoder:
     def _facts_letter(self, topic: Topic, document: bytes) -> Letter:
         view = self._facts.decode(document)
         envelope = _envelope(view, topic)
-        facts = None if view.facts is None else self._reader.facts(view.facts)
-        check_logged(view.logged)
+        memory = self._memories.of(topic.name)
+        logged = self._reader.logged(view.logged, memory)
         check_truncated(view.truncated)
-        if facts is not None:
+        facts = None
+        if view.facts is None:
+            self._memories.forget(topic.name)
+        else:
+            facts = self._reader.facts(view.facts, memory)
             node = facts.node
             if node.name != topic.name:
                 raise RejectedError(f"facts of {node.name[:80]!r} on the topic of {topic.name!r}")
             if facts.agent is not None and facts.agent.node_name != node.name:
                 raise RejectedError(f"an agent of {facts.agent.node_name[:80]!r}")
-            if any(entry.node_uid != node.uid for entry in view.logged):
+            if any(entry.node_uid != node.uid for entry in logged):
                 raise RejectedError("log entries of another node")
-        return Letter(envelope, FactsMessage(facts, view.logged, view.truncated))
+        return Letter(envelope, FactsMessage(facts, logged, view.truncated))
 
 
 def _check_schema(view: SchemaView) -> None:

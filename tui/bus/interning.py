@@ -11,9 +11,14 @@ import msgspec
 from tui.bus.bounds import check_of
 
 T = TypeVar("T")
+S = TypeVar("S", bound=str)
 
-MOST_BYTES = 48 * 1024 * 1024
-"""Of JSON whose objects are kept: what 5,000 nodes say of themselves and seldom changes."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Of JSON whose objects are kept: some hundred kinds of nodes, of which a fleet has a few."""
+
+MOST_TEXTS = 32_768
+MOST_CHARACTERS = 256
+"""Of a text that is shared; longer ones are seldom the same."""
 
 _ENTRY_BYTES = 200
 """What an entry costs beside the object."""
@@ -48,6 +53,23 @@ class Interned:
             self.held_bytes -= dropped
 
 
+class Texts:
+    """One object for equal short texts; all are forgotten when there are too many."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Any, Any] = {}
+
+    def shared(self, text: S) -> S:
+        """Return the first text that equals this one."""
+        texts = self._texts
+        if len(text) > MOST_CHARACTERS:
+            return text
+        if len(texts) >= MOST_TEXTS:
+            texts.clear()
+        found: S = texts.setdefault(text, text)
+        return found
+
+
 class Part(Generic[T]):
     """A part of a message that is decoded once for all nodes that say the same.
 
@@ -62,7 +84,7 @@ class Part(Generic[T]):
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._check = check_of(kind)
 
-    def decode(self, raw: msgspec.Raw) -> T:
+    def decode(self, raw: bytes | msgspec.Raw) -> T:
         """Return the part's object.
 
         Raises:
@@ -77,7 +99,11 @@ class Part(Generic[T]):
             self._interned.keep(key, found, len(memoryview(raw)))
         return found
 
-    def _checked(self, raw: msgspec.Raw) -> T:
+    def unchecked(self, raw: bytes | msgspec.Raw) -> T:
+        """Return the object of bytes that were found sound before."""
+        return self._decoder.decode(raw)
+
+    def _checked(self, raw: bytes | msgspec.Raw) -> T:
         decoded = self._decoder.decode(raw)
         if self._check is not None:
             self._check(decoded)
@@ -93,7 +119,7 @@ class Elements(Generic[T]):
         self._name = f"all {kind}"
         self._one: Part[T] = Part(interned, kind)
 
-    def decode(self, raw: msgspec.Raw) -> tuple[T, ...]:
+    def decode(self, raw: bytes | msgspec.Raw) -> tuple[T, ...]:
         """Return the elements' objects; raises what `Part.decode` raises."""
         key = (self._name, blake2b(raw, digest_size=16).digest())
         found: tuple[T, ...] | None = self._interned.find(key)

@@ -30,13 +30,12 @@ _NOTHING = CleanText("")
 class _Node:
     """What came of one node."""
 
-    facts: NodeFacts
-    """By our clock."""
+    told: shifting.Told
     log: NodeLog
 
     @property
     def uid(self) -> NodeUid:
-        return self.facts.node.uid
+        return self.told.facts.node.uid
 
 
 class NodeIntake:
@@ -67,12 +66,13 @@ class NodeIntake:
         if before is not None and before.uid != node.uid:
             changed += self._forget(name)
             before = None
-        known = None if before is None else before.facts
-        facts = shifting.node_facts(message.facts, shift, known)
+        known = None if before is None else before.told
+        told = shifting.told(message.facts, shift, known)
+        facts = told.facts
         log = NodeLog(node.uid) if before is None else before.log
-        self._nodes[name] = _Node(facts, log)
+        self._nodes[name] = _Node(told, log)
         self._names[node.uid] = name
-        changed += _state_changes(facts, known)
+        changed += _state_changes(facts, None if known is None else known.facts)
         changed += log.entries(message.logged, facts.agent, now_mono)
         for early, lost in self._early.pop(name, ()):
             changed += log.batches(early.batches, is_handover=False, lost=lost)
@@ -121,32 +121,35 @@ class NodeIntake:
 def _state_changes(facts: NodeFacts, before: NodeFacts | None) -> list[Fact]:
     """Return the node, its report and its log's trouble, where they differ from before."""
     changed: list[Fact] = []
-    is_seen = before is None or facts.node != before.node or facts.agent != before.agent
+    is_seen = (
+        before is None or _differ(facts.node, before.node) or _differ(facts.agent, before.agent)
+    )
     if is_seen:
         changed.append(NodeSeen(facts.node, facts.agent))
     if _was_asked(facts) and (is_seen or before is None or _has_news(facts, before)):
-        changed.append(_report(facts))
+        # What did not change is told again only where the store may have marked it as outdated.
+        changed.append(_report(facts, None if is_seen else before))
     if facts.log_error != (_NOTHING if before is None else before.log_error):
         changed.append(LogTrouble(facts.node.uid, facts.log_error))
     return changed
 
 
-def _report(facts: NodeFacts) -> NodeReport:
+def _differ(one: object, other: object) -> bool:
+    return one is not other and one != other
+
+
+def _report(facts: NodeFacts, before: NodeFacts | None) -> NodeReport:
+    """Return the readings, without those that are the objects of before."""
     container = ContainerId("") if facts.agent is None else facts.agent.container_id
-    return NodeReport(
-        facts.node.uid,
-        container,
-        facts.swept_at,
-        facts.sweep_error,
-        _asked(facts.version),
-        _asked(facts.status),
-        _asked(facts.metrics),
-        _asked(facts.maps),
-        _asked(facts.services),
-        _asked(facts.features),
-        _asked(facts.config),
-        _asked(facts.host),
-    )
+    readings = (getattr(facts, name) for name in shifting.NODE_READINGS)
+    if before is not None:
+        known = (getattr(before, name) for name in shifting.NODE_READINGS)
+        told = [
+            None if new is old else _asked(new) for new, old in zip(readings, known, strict=True)
+        ]
+    else:
+        told = [_asked(reading) for reading in readings]
+    return NodeReport(facts.node.uid, container, facts.swept_at, facts.sweep_error, *told)
 
 
 def _asked(reading: Reading[T]) -> Reading[T] | None:

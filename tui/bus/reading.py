@@ -88,6 +88,7 @@ class Reader:
         if before is not None:
             self._renewed(before)
         self.nodes = NodeAges()
+        self._decoder.forget_nodes()
         record = self._clusters.get(name)
         return [] if record is None else self._of_chosen(name, self._renewed(record))
 
@@ -102,7 +103,11 @@ class Reader:
             facts += self._of_chosen(record.name, record.intake.tick(now_wall, now))
         chosen = self._clusters.get(self.chosen)
         is_steady = is_link_up and chosen is not None and chosen.are_all_present
-        return facts + self.nodes.expired(now, is_steady=is_steady)
+        expired = self.nodes.expired(now, is_steady=is_steady)
+        if expired:
+            # Rare, and what is said again is read again then.
+            self._decoder.forget_nodes()
+        return facts + expired
 
     def _reject(self, incoming: Incoming, why: str) -> None:
         self.rejected += 1
