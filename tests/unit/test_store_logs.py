@@ -35,7 +35,7 @@ def test_eleven_full_map_errors_at_start_are_one_row() -> None:
     (entry,) = entries(log)
     assert entry.count == 11
     assert entry.is_start_burst
-    assert entry.line is lines[0]
+    assert entry.line == lines[0]
     assert entry.last_time == lines[-1].time
 
 

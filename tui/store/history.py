@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from math import ceil, isnan, nan
+from typing import NamedTuple
 
 HISTORY_SECONDS = 1_800.0
 """How far back the rings reach."""
@@ -29,8 +29,7 @@ def spacing_for(node_count: int, sweep_interval_seconds: float) -> float:
     return max(SHORTEST_SPACING_SECONDS, sweep_interval_seconds, HISTORY_SECONDS / points)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One map's fill ratio at one moment."""
 
     name: str
@@ -59,14 +58,14 @@ class NodeHistory:
         index = self._advance(int(at // self.spacing_seconds))
         if index is None:
             return
-        for sample in samples:
-            ring = self._rings.get(sample.name)
+        for name, ratio, is_fresh in samples:
+            ring = self._rings.get(name)
             if ring is None:
-                ring = self._rings[sample.name] = array("f", [nan]) * self._length
-            if sample.is_fresh:
-                ring[index] = sample.ratio
+                ring = self._rings[name] = array("f", [nan]) * self._length
+            if is_fresh:
+                ring[index] = ratio
             elif isnan(ring[index]):
-                ring[index] = -1.0 - sample.ratio
+                ring[index] = -1.0 - ratio
 
     def _advance(self, bin_number: int) -> int | None:
         """Make room up to the bin and return its index; None for one that fell out already."""
@@ -74,12 +73,15 @@ class NodeHistory:
             self._first_bin = bin_number
         added = bin_number - (self._first_bin + self._length) + 1
         if added > 0:
-            added_points = array("f", [nan]) * min(added, self.capacity)
+            capacity = self.capacity
+            added_points = array("f", [nan]) * min(added, capacity)
             self._length += added
-            surplus = max(0, self._length - self.capacity)
+            surplus = max(0, self._length - capacity)
+            length = min(self._length, capacity)
             for ring in self._rings.values():
                 ring.extend(added_points)
-                del ring[: len(ring) - min(self._length, self.capacity)]
+                if len(ring) > length:
+                    del ring[: len(ring) - length]
             self._first_bin += surplus
             self._length -= surplus
             if surplus:

@@ -9,9 +9,11 @@ import functools
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tui.cilium.logcatalogue import Meaning, explain, told_apart_by
 from tui.model.logs import LogBatch, LogEntry, LogGap, LogLevel, LogLine
+from tui.safety import CleanText
 from tui.store.folding import Template, template
 
 FOLD_WINDOW_SECONDS = 30.0
@@ -95,6 +97,17 @@ def _fold_time(fold: _Fold) -> float:
     return fold.time
 
 
+class _Words(NamedTuple):
+    """What lines say that differ in their time only, and what follows from it."""
+
+    key: Template
+    meaning: str
+    message: CleanText
+    subsystem: CleanText
+    fields: tuple[tuple[CleanText, CleanText], ...]
+    is_raw: bool
+
+
 @functools.lru_cache(maxsize=4096)
 def _shared_key(key: Template) -> Template:
     """Return the first key that equals this one: nodes say much the same."""
@@ -114,6 +127,28 @@ def _meaning(key: Template, line: LogLine) -> Meaning | None:
     return _meanings[key]
 
 
+def _words_of(line: LogLine) -> _Words:
+    """Return the words of a line; those of a line that said the same, where it is remembered."""
+    return _words(line.level, line.message, line.subsystem, line.fields, line.is_raw)
+
+
+@functools.lru_cache(maxsize=2048)
+def _words(
+    level: LogLevel,
+    message: CleanText,
+    subsystem: CleanText,
+    fields: tuple[tuple[CleanText, CleanText], ...],
+    is_raw: bool,
+) -> _Words:
+    line = LogLine(0.0, level, message, subsystem, fields, is_raw)
+    key = template(line)
+    meaning = _meaning(key, line)
+    if meaning is not None and (apart := told_apart_by(line, meaning)):
+        key = (*key[:4], apart)
+    id_ = "" if meaning is None else meaning.id
+    return _Words(_shared_key(key), id_, message, subsystem, fields, is_raw)
+
+
 class _Ring:
     """Folds in the order of their first line, the oldest dropped when there are too many."""
 
@@ -125,15 +160,17 @@ class _Ring:
 
     def add(self, batch: LogBatch, line: LogLine, sequence: int) -> bool:
         """Take in a line and return whether it is an entry of its own, not a repeat."""
-        key = template(line)
-        meaning = _meaning(key, line)
-        if meaning is not None and (apart := told_apart_by(line, meaning)):
-            key = (*key[:4], apart)
+        words = _words_of(line)
+        key = words.key
         fold = self._by_key.get(key)
         if fold is not None and fold.takes(batch, line, fold is self._folds[-1]):
             fold.add(line)
             return False
-        fold = _Fold(_shared_key(key), _entry(batch, line, sequence, meaning))
+        # Thousands of nodes say the same: only the time is a line's own.
+        line = LogLine(
+            line.time, line.level, words.message, words.subsystem, words.fields, words.is_raw
+        )
+        fold = _Fold(key, _entry(batch, line, sequence, words.meaning))
         if self._folds and self._folds[-1].time > fold.time:
             insort(self._folds, fold, key=_fold_time)
         else:
@@ -186,7 +223,7 @@ class NodeLog:
         return self._rows
 
 
-def _entry(batch: LogBatch, line: LogLine, sequence: int, meaning: Meaning | None) -> LogEntry:
+def _entry(batch: LogBatch, line: LogLine, sequence: int, meaning: str) -> LogEntry:
     return LogEntry(
         node_uid=batch.node_uid,
         container_id=batch.container_id,
@@ -195,7 +232,7 @@ def _entry(batch: LogBatch, line: LogLine, sequence: int, meaning: Meaning | Non
         sequence=sequence,
         is_start_burst=_is_start_burst(batch, line),
         is_previous=batch.is_previous,
-        meaning="" if meaning is None else meaning.id,
+        meaning=meaning,
     )
 
 

@@ -102,11 +102,21 @@ class NodeTrends:
 
     def attach(self, usages: Sequence[MapUsage], is_detailed: bool) -> tuple[MapUsage, ...]:
         """Return the maps with their trends; all histories if detailed, else the fullest map's."""
-        shown = usages if is_detailed else fullest(usages)
-        names = {usage.name for usage in shown}
-        return tuple(self._with_trend(usage, usage.name in names) for usage in usages)
+        if is_detailed:
+            return tuple(self._with_trend(usage, is_shown=True) for usage in usages)
+        shown = {usage.name for usage in fullest(usages)}
+        courses = self._courses
+        found = list(usages)
+        for place, usage in enumerate(usages):
+            name = usage.name
+            is_shown = name in shown
+            course = courses.get(name)
+            is_rising = course is not None and course.forecast is not None
+            if is_shown or is_rising or usage.trend is not NO_TREND:
+                found[place] = self._with_trend(usage, is_shown=is_shown)
+        return tuple(found)
 
-    def _with_trend(self, usage: MapUsage, is_shown: bool) -> MapUsage:
+    def _with_trend(self, usage: MapUsage, *, is_shown: bool) -> MapUsage:
         course = self._courses.get(usage.name)
         found = course.forecast if course is not None else None
         if not is_shown and found is None:
@@ -122,5 +132,10 @@ class NodeTrends:
 
 def fullest(usages: Sequence[MapUsage]) -> tuple[MapUsage, ...]:
     """Return the fullest map that can refuse entries, if any is counted."""
-    counted = [usage for usage in usages if usage.ratio is not None and not usage.is_evicting]
-    return (max(counted, key=lambda usage: usage.ratio or 0.0),) if counted else ()
+    highest, found = -1.0, None
+    for usage in usages:
+        if usage.entries is not None and usage.kind is not MapKind.LRU_HASH:
+            ratio = usage.ratio
+            if ratio is not None and ratio > highest:
+                highest, found = ratio, usage
+    return () if found is None else (found,)
