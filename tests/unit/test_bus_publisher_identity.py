@@ -95,6 +95,11 @@ def test_each_change_is_said_once_with_its_time() -> None:
     for text in ("up", "up", "down", "up"):
         notices.say("link", text)
     notices.say("source", "")
+    for text in ("other", "", "other"):
+        notices.say("standby", text)
+    said = [line.split(" ", 1)[1] for line in lines[3:]]
+    assert said == ["other\n", "other\n"]
+    del lines[3:]
     assert [line.split(" ", 1)[1] for line in lines] == ["up\n", "down\n", "up\n"]
     assert lines[0].split()[0].endswith("Z")
 

@@ -156,6 +156,11 @@ class Membership:
         return self._is_settled
 
     @property
+    def is_alone_unheard(self) -> bool:
+        """Whether all nodes are read because no broker could be asked who else is there."""
+        return self._is_settled and not self._has_connected
+
+    @property
     def owes_presence(self) -> bool:
         """Whether ours has to be sent now: the link came up, or our topic says that we are gone."""
         return self._owes_presence and self._twin is None

@@ -17,6 +17,7 @@ from tui.collector.notices import Notices
 from tui.collector.reader import ClusterReader
 from tui.errors import BrokerError
 from tui.report.prometheus import CollectorStatus
+from tui.safety import clean
 
 TICK_SECONDS = 1.0
 SLICE_SECONDS = 0.003
@@ -31,11 +32,29 @@ BEATS_PER_INTERVAL = 10
 MOST_BEAT_SECONDS = 0.5
 
 
+MOST_NAMED = 8
+"""Collectors named in a line."""
+
+
 def sentence_of(state: LinkState) -> str:
     """Return how the link stands, in one line."""
     protocol = f" with {state.protocol}" if state.kind is LinkKind.UP and state.protocol else ""
     reason = state.reason.removeprefix(f"{state.broker}: ")
     return f"broker {state.broker} {state.kind.value}{protocol}{f': {reason}' if reason else ''}"
+
+
+def sharing_of(membership: Membership) -> str:
+    """Return with whom the nodes are shared, in one line; empty while nobody can tell."""
+    if not membership.is_settled or membership.standby_reason:
+        return ""
+    if membership.is_alone_unheard:
+        return "the broker was not reached: reading the whole cluster until it is"
+    present = sorted(membership.present)
+    if len(present) == 1:
+        return "reading the whole cluster: no other collector is present"
+    more = f" and {len(present) - MOST_NAMED} more" if len(present) > MOST_NAMED else ""
+    named = clean(", ".join(present[:MOST_NAMED]))
+    return f"reading a share of the nodes: present are {named}{more}"
 
 
 class _Nowhere:
@@ -145,6 +164,7 @@ class CollectorBus:
                     self.link.unsubscribe(self._parts)
             self.publisher.tell_presence()
             self._notices.say("standby", str(self.membership.standby_reason))
+            self._notices.say("share", sharing_of(self.membership))
             await asyncio.sleep(beat)
 
     async def _tick(self) -> None:
@@ -175,10 +195,11 @@ class CollectorBus:
 
     def status(self, common: CollectorStatus) -> CollectorStatus:
         """Return a status with what is known of the bus; may be called from any thread."""
-        counts, publisher = self.link.counts, self.publisher
+        counts, publisher, share = self.link.counts, self.publisher, self.membership.share
         return replace(
             common,
-            nodes=publisher.nodes.node_count,
+            # Counted here: nothing is published, and so nothing counted, without a broker.
+            nodes=sum(share(one.node.name) for one in common.snapshot.nodes.values()),
             is_leading=publisher.is_leading,
             link=self.link.state.kind.value,
             sent=counts.sent,

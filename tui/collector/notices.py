@@ -16,10 +16,15 @@ class Notices:
         self._said: dict[str, str] = {}
 
     def say(self, about: str, text: str) -> None:
-        """Say something, unless it was the last that was said about the same."""
+        """Say something, unless it was the last that was said about the same.
+
+        An empty text says nothing, and lets the one before it be said again.
+        """
         if self._is_quiet or self._said.get(about, "") == text:
             return
         self._said[about] = text
+        if not text:
+            return
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._write(f"{now} {text}\n")
 
