@@ -41,6 +41,11 @@ class Terminal:
         )
         os.close(inner)
 
+    @property
+    def pid(self) -> int:
+        """The program's process."""
+        return self._process.pid
+
     def read_until(self, text: str) -> None:
         deadline = time.monotonic() + LIMIT_SECONDS
         while text.encode() not in self.seen:
