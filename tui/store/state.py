@@ -183,7 +183,7 @@ class Store:
             findings=self._judge.findings,
             verdicts=self._judge.verdicts,
             next_starts=self._judge.next_starts,
-            finding_changes=self._change_log.take_own(self._judge.changes),
+            finding_changes=self._change_log.take_own(self._judge.changes, now),
             operations=tuple(self._operations.values()),
             audit=self._audit.records,
             audit_elsewhere=self._audit.elsewhere,
@@ -293,11 +293,13 @@ class Store:
         maps = facts.maps
         if report.maps is not None:
             maps = self._with_trends(report, report.maps).keeping(facts.maps)
-        answered = report.answered_at is not None
+        answered_at = report.answered_at
         self._put(
             report.node_uid,
-            replace(
-                facts,
+            # Twice as fast as `replace`, and done for each answer of each node.
+            NodeFacts(
+                node=facts.node,
+                agent=facts.agent,
                 version=_merged(report.version, facts.version),
                 status=_merged(report.status, facts.status),
                 metrics=_merged(report.metrics, facts.metrics),
@@ -306,7 +308,9 @@ class Store:
                 features=_merged(report.features, facts.features),
                 config=_merged(report.config, facts.config),
                 host=_merged(report.host, facts.host),
-                swept_at=report.answered_at if answered else facts.swept_at,
+                logs=facts.logs,
+                log_error=facts.log_error,
+                swept_at=facts.swept_at if answered_at is None else answered_at,
                 sweep_error=report.error,
             ),
         )
@@ -326,7 +330,8 @@ class Store:
         if observed_at is not None:
             trends.record(observed_at, maps.value)
         is_detailed = len(self._nodes) <= DETAILED_NODES or uid in self._detailed
-        return replace(maps, value=trends.attach(maps.value, is_detailed))
+        value = trends.attach(maps.value, is_detailed)
+        return Reading(maps.state, value, maps.reason, maps.origin)
 
     def _apply_lines(self, batch: LogBatch) -> None:
         log = self._logs.get(batch.node_uid)
