@@ -12,6 +12,7 @@ from tui.store.change_log import ChangeLog
 OLD = 1_000.0
 NOW = 3_000.0
 """More than half an hour later."""
+LATER = 9_000.0
 
 Moment = tuple[float, FindingSeverity | None, FindingSeverity | None]
 """When, before, after."""
@@ -26,10 +27,10 @@ def told(own: list[Moment], shared: list[Moment], *, is_own_first: bool) -> list
     log = ChangeLog()
     ours = tuple(map(change, own))
     if is_own_first:
-        log.take_own(ours)
+        log.take_own(ours, NOW)
     for moment in shared:
         log.take_shared([change(moment, "collector-a")])
-    return [(one.at, one.by) for one in log.take_own(ours)]
+    return [(one.at, one.by) for one in log.take_own(ours, LATER)]
 
 
 CASES: dict[str, tuple[list[Moment], list[Moment], list[tuple[float, str]]]] = {
@@ -59,9 +60,14 @@ CASES: dict[str, tuple[list[Moment], list[Moment], list[tuple[float, str]]]] = {
         [(OLD, ""), (OLD + 500, ""), (NOW, "collector-a")],
     ),
     "only we saw it end and begin again": (
+        [(OLD, None, ACTIVE), (OLD + 20, ACTIVE, None), (OLD + 90, None, ACTIVE)],
+        [(OLD, None, ACTIVE)],
+        [(OLD, "collector-a"), (OLD + 20, ""), (OLD + 90, "")],
+    ),
+    "an agent's restart that only we took for an end": (
         [(OLD, None, ACTIVE), (OLD + 20, ACTIVE, None), (OLD + 40, None, ACTIVE)],
         [(OLD, None, ACTIVE)],
-        [(OLD, "collector-a"), (OLD + 20, ""), (OLD + 40, "")],
+        [(OLD, "collector-a")],
     ),
     "both saw all of it": (
         [(OLD, None, ACTIVE), (OLD + 30, ACTIVE, None), (NOW, None, ACTIVE)],
@@ -93,8 +99,26 @@ def test_two_collectors_that_tell_the_same_are_one_and_a_flap_is_each_time() -> 
     flap: list[Moment] = [(OLD, None, ACTIVE), (OLD + 9, ACTIVE, None), (OLD + 20, None, ACTIVE)]
     log.take_shared([change(moment, "a") for moment in flap])
     log.take_shared([change((at + 1, before, after), "b") for at, before, after in flap])
-    assert [(one.at, one.by) for one in log.changes] == [
+    assert [(one.at, one.by) for one in log.take_own((), LATER)] == [
         (OLD, "a"),
         (OLD + 9, "a"),
         (OLD + 20, "a"),
     ]
+
+
+def test_what_we_see_alone_waits_a_minute_for_the_collectors_word() -> None:
+    log = ChangeLog()
+    other = FindingChange(OLD, "config-drift", "", clean("Drift"), None, ACTIVE, by=clean("a"))
+    log.take_shared([other])
+    own = (change((NOW, None, ACTIVE)),)
+    assert log.take_own(own, NOW + 1) == (other,)
+    assert log.take_own(own, NOW + 59) == (other,)
+    assert log.take_own(own, NOW + 60) == (other, *own)
+    told = change((NOW + 90, None, ACTIVE), "collector-a")
+    log.take_shared([told])
+    assert log.take_own(own, NOW + 91) == (other, told), "late, and still theirs"
+
+
+def test_nothing_waits_where_nobody_tells_anything() -> None:
+    own = (change((NOW, None, ACTIVE)),)
+    assert ChangeLog().take_own(own, NOW) == own

@@ -30,6 +30,7 @@ from tui.store import Store
 from tui.store.change_log import CHANGES_KEPT, ChangeLog
 
 NOW = 1_000.0
+LATER = 99_000.0
 LIVE = HealthChanged(SourceHealth(clean("mqtt fleet"), SourceState.LIVE))
 
 
@@ -55,17 +56,17 @@ def test_the_room_is_the_latest_told() -> None:
 def test_what_two_judges_saw_within_a_minute_is_one_change_and_says_whose() -> None:
     log = ChangeLog()
     own = (change(100.0),)
-    assert log.take_own(own) == own
+    assert log.take_own(own, LATER) == own
     told = change(159.0, by="collector-a")
     assert log.take_shared([told])
-    assert log.take_own(own) == (told,)
+    assert log.take_own(own, LATER) == (told,)
 
 
 def test_our_own_sight_of_what_was_shared_already_adds_nothing() -> None:
     log = ChangeLog()
     shared = change(100.0, by="collector-a")
     assert log.take_shared([shared])
-    assert log.take_own((change(130.0),)) == (shared,)
+    assert log.take_own((change(130.0),), LATER) == (shared,)
     assert not log.take_shared([shared]), "the room is told as a whole, again and again"
 
 
@@ -74,39 +75,39 @@ def test_a_change_back_and_forth_is_told_each_time() -> None:
     log.take_shared([change(100.0, by="a"), change(110.0, None, ACTIVE, by="a")])
     later = change(500.0, by="a")
     log.take_shared([change(100.0, by="a"), change(110.0, None, ACTIVE, by="a"), later])
-    assert [one.at for one in log.changes] == [100.0, 110.0, 500.0]
+    assert [one.at for one in log.take_own((), LATER)] == [100.0, 110.0, 500.0]
 
 
 def test_other_groups_and_other_severities_are_other_changes() -> None:
     log = ChangeLog()
-    log.take_own((change(100.0),))
     log.take_shared([change(100.0, group="cilium_lb4", by="a"), change(101.0, ARMED, by="a")])
-    assert len(log.changes) == 3
+    assert len(log.take_own((change(100.0),), LATER)) == 3
 
 
 def test_a_dashboard_that_comes_late_tells_no_news_of_what_others_know_of_old() -> None:
     late = change(9_000.0)
     log = ChangeLog()
     log.take_shared([change(100.0, by="a")])
-    assert [one.at for one in log.take_own((late,))] == [100.0]
+    assert [one.at for one in log.take_own((late,), LATER)] == [100.0]
     heard_later = ChangeLog()
-    heard_later.take_own((late,))
+    heard_later.take_own((late,), LATER)
     heard_later.take_shared([change(100.0, by="a")])
-    assert [one.at for one in heard_later.changes] == [100.0]
+    assert [one.at for one in heard_later.take_own((late,), LATER)] == [100.0]
 
 
 def test_what_was_gone_for_others_and_is_there_again_is_news() -> None:
     log = ChangeLog()
     log.take_shared([change(100.0, by="a"), change(200.0, None, ACTIVE, by="a")])
-    assert [one.at for one in log.take_own((change(9_000.0),))] == [100.0, 200.0, 9_000.0]
+    assert [one.at for one in log.take_own((change(9_000.0),), LATER)] == [100.0, 200.0, 9_000.0]
 
 
 def test_changes_are_bounded_and_the_same_tuple_while_nothing_is_new() -> None:
     log = ChangeLog()
     log.take_shared([change(number * 100.0, by="a") for number in range(CHANGES_KEPT + 10)])
-    assert len(log.changes) == CHANGES_KEPT
     own = (change(-500.0, ARMED),)
-    assert log.take_own(own) is log.take_own(own)
+    told = log.take_own(own, LATER)
+    assert len(told) == CHANGES_KEPT
+    assert log.take_own(own, LATER) is told
 
 
 def test_shared_changes_are_in_the_snapshot_beside_our_own() -> None:
@@ -117,7 +118,7 @@ def test_shared_changes_are_in_the_snapshot_beside_our_own() -> None:
     store.apply(NodeSeen(facts.node, facts.agent))
     store.apply(ChangesShared((change(10.0, by="collector-a"),)))
     store.finish(NOW)
-    changes = store.snapshot(NOW).finding_changes
+    changes = store.snapshot(LATER).finding_changes
     assert [(one.id, one.by) for one in changes] == [
         ("map-pressure", "collector-a"),
         ("map-pressure", ""),

@@ -2,7 +2,8 @@
 
 Several judges see the same facts: the collectors', and the one of every dashboard. What they say of
 one occurrence of a finding is one change: the collectors' word stands, with their time and name,
-for a dashboard that began to look only now saw everything appear now.
+for a dashboard that began to look only now saw everything appear now. What we see alone waits for
+their word first; what was back before that, such as around an agent's restart, was nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from tui.model.findings import FindingChange
 
 SAME_SECONDS = 60.0
-"""Two judges see the same change at most so far apart: a sweep, and the way through the broker."""
+"""Two judges see the same change at most so far apart: a sweep, and the way through the broker.
+Our own changes wait so long for the others' word."""
 
 CHANGES_KEPT = 500
 
@@ -26,17 +28,20 @@ class ChangeLog:
     def __init__(self) -> None:
         self._own: Sequence[FindingChange] = ()
         self._shared: list[FindingChange] = []
-        self.changes: tuple[FindingChange, ...] = ()
+        self._is_stale = False
+        self._due_at = float("inf")
+        """When the next of our own changes has waited long enough."""
+        self._changes: tuple[FindingChange, ...] = ()
 
-    def take_own(self, own: Sequence[FindingChange]) -> tuple[FindingChange, ...]:
-        """Take in what our own checks saw so far, and return everything."""
-        if own is not self._own:
+    def take_own(self, own: Sequence[FindingChange], now: float) -> tuple[FindingChange, ...]:
+        """Take in what our own checks saw until now, and return everything."""
+        if own is not self._own or now >= self._due_at or self._is_stale:
             self._own = own
-            self._tell()
-        return self.changes
+            self._tell(now)
+        return self._changes
 
     def take_shared(self, shared: Iterable[FindingChange]) -> bool:
-        """Take in what others saw; return whether any of it is new."""
+        """Take in what others saw, for `take_own` to return; return whether any of it is new."""
         known = len(self._shared)
         for change in shared:
             if not _is_told(change, self._shared):
@@ -45,16 +50,23 @@ class ChangeLog:
             return False
         self._shared.sort(key=_time)
         del self._shared[:-CHANGES_KEPT]
-        self._tell()
+        self._is_stale = True
         return True
 
-    def _tell(self) -> None:
+    def _tell(self, now: float) -> None:
+        self._is_stale, self._due_at = False, float("inf")
         if not self._shared:
-            self.changes = tuple(self._own[-CHANGES_KEPT:])
+            self._changes = tuple(self._own[-CHANGES_KEPT:])
             return
-        told = [*self._shared, *self._untold()]
+        told = list(self._shared)
+        for change in self._untold():
+            due_at = change.at + SAME_SECONDS
+            if now < due_at:
+                self._due_at = min(self._due_at, due_at)
+            else:
+                told.append(change)
         told.sort(key=_time)
-        self.changes = tuple(told[-CHANGES_KEPT:])
+        self._changes = tuple(told[-CHANGES_KEPT:])
 
     def _untold(self) -> Iterator[FindingChange]:
         """Yield our own changes that no other tells."""
@@ -79,7 +91,14 @@ def _alone(own: Sequence[FindingChange], shared: Sequence[FindingChange]) -> lis
             or _comes_later(change, shared, until)
         ):
             alone.append(change)
+            if len(alone) > 1 and _is_undone(*alone[-2:]):
+                del alone[-2:]
     return alone
+
+
+def _is_undone(change: FindingChange, next_: FindingChange) -> bool:
+    """Tell whether a change was taken back before anybody else took it for one."""
+    return _is_close(change, next_) and (change.before, change.after) == (next_.after, next_.before)
 
 
 def _is_known(change: FindingChange, shared: Sequence[FindingChange], since: float) -> bool:
