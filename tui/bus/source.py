@@ -7,6 +7,7 @@ from a topic becomes a fact or a counted rejection.
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -30,6 +31,14 @@ from tui.safety import CleanText, clean
 TICK_SECONDS = 0.25
 SLICE_SECONDS = 0.003
 """Decoding then lets the rest of the loop run; one message takes less than a millisecond."""
+
+COLLECT_AFTER = 8
+"""Messages after which their new objects are looked through for cycles, 0.1 to 0.3 ms at a time.
+
+What a message brings takes the place of as much, so that Python's own count of new objects hardly
+grows: it waited for 300,000 of them, and then walked them for up to 150 ms (measured with
+messages of 5,000 nodes).
+"""
 
 REFUSAL_SECONDS = 30.0
 """How long it is told that another cluster could not be chosen."""
@@ -184,6 +193,7 @@ class BrokerSource:
 
     async def _stream(self) -> AsyncIterator[Fact]:
         began_at = time.perf_counter()
+        read = 0
         while True:
             while self._facts:
                 yield self._facts.popleft()
@@ -193,6 +203,9 @@ class BrokerSource:
             incoming = self._inbox.take()
             if incoming is not None:
                 self._facts.extend(self._reader.read(incoming))
+                read += 1
+                if read % COLLECT_AFTER == 0:
+                    gc.collect(1)
             elif not self._facts:
                 await self._inbox.wait()
                 began_at = time.perf_counter()
