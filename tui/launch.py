@@ -118,6 +118,7 @@ def run_dashboard(
 ) -> int:
     """Run the screens until they are left; return the exit code."""
     from tui.app import CiltopApp
+    from tui.hangup import end_with_terminal
     from tui.screens.settings import AppSettings
 
     opened: list[tuple[Mailbox, CollectorThread]] = []
@@ -139,6 +140,7 @@ def run_dashboard(
             is_cluster_named=bool(config.text("cluster")),
         ),
     )
+    end_with_terminal()
     try:
         app.run()
     finally:

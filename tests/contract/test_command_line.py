@@ -61,6 +61,11 @@ class Terminal:
         self._process.wait(LIMIT_SECONDS)
         os.close(self._file)
 
+    def hang_up(self) -> int:
+        """Close the terminal, and return how the program ended; no signal is sent from here."""
+        os.close(self._file)
+        return self._process.wait(LIMIT_SECONDS)
+
     def exit_code(self) -> int:
         """Read what still comes, and return how the program ended."""
         deadline = time.monotonic() + LIMIT_SECONDS
@@ -117,6 +122,13 @@ def test_an_unreachable_server_is_said_on_screen_and_at_the_end(tmp_path: Path) 
     terminal.read_until("can't connect")
     terminal.press("q")
     assert terminal.exit_code() == 3
+
+
+def test_a_dashboard_whose_terminal_is_gone_ends(tmp_path: Path) -> None:
+    # It leads no session here, as under make: the kernel itself sends it nothing.
+    terminal = Terminal("demo", "--scenario", "shrunk", TMPDIR=str(tmp_path))
+    terminal.read_until("16 of 32")
+    assert terminal.hang_up() == -signal.SIGHUP
 
 
 def test_the_demo_shows_the_incident_and_leaves_nothing_behind(tmp_path: Path) -> None:
