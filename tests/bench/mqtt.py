@@ -1,6 +1,6 @@
 """A fleet over one broker: what it costs, how late it is, and whether it stays so.
 
-`python -m tests.bench mqtt` takes two minutes. `python -m tests.bench.mqtt --nodes 5000 --minutes
+`python -m tests.bench mqtt` takes five minutes. `python -m tests.bench.mqtt --nodes 5000 --minutes
 10` is the same at length. Simulated cluster, collectors, broker and dashboards share this machine:
 what costs CPU is told as CPU, and rates that need more than there is are those of replayed facts.
 """
