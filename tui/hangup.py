@@ -1,7 +1,7 @@
 """End the dashboard when its terminal is gone.
 
-The kernel tells the session's leader alone (SIGHUP); under `make`, which waits for its children, the
-dashboard would go on without a terminal for ever, blocked in its writer with a spinning reader.
+The kernel tells the session's leader alone (SIGHUP); under `make`, which waits for its children,
+the dashboard would go on without a terminal for ever, blocked in its writer with a spinning reader.
 """
 
 from __future__ import annotations
