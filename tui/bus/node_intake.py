@@ -23,6 +23,8 @@ _EARLY_NODES = 1_000
 _EARLY_MESSAGES = 20
 """Log lines of one node that came before its facts."""
 
+_LOOK_SECONDS = 30.0
+
 _NOTHING = CleanText("")
 
 
@@ -44,6 +46,7 @@ class NodeIntake:
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
         self._names: dict[NodeUid, str] = {}
+        self._looked_at = float("-inf")
         self._early: dict[str, list[tuple[WarningsMessage, CleanText]]] = {}
 
     def uid(self, name: str) -> NodeUid | None:
@@ -100,6 +103,10 @@ class NodeIntake:
 
     def tick(self, now_mono: float) -> None:
         """Forget what is only good for a while."""
+        # A walk over thousands of nodes for what most of them don't have: once in a while.
+        if now_mono - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = now_mono
         for node in self._nodes.values():
             node.log.tick(now_mono)
 
