@@ -98,6 +98,8 @@ async def test_a_broker_that_is_not_there_is_named() -> None:
         assert "the name can't be resolved" in down.reason
 
 
+# Paho forgets the socket of a WebSocket that was refused, and Python closes it.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_what_is_no_broker_is_told(mosquitto: MosquittoFactory) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
@@ -108,7 +110,10 @@ async def test_what_is_no_broker_is_told(mosquitto: MosquittoFactory) -> None:
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        for scheme, words in (("mqtt", "hung up"), ("ws", "no WebSocket at /mqtt: HTTP/1.1 400")):
+        for scheme, words in (
+            ("mqtt", "hung up"),
+            ("ws", "does not answer as a WebSocket for MQTT at /mqtt does"),
+        ):
             path = "/mqtt" if scheme == "ws" else ""
             async with linked(BrokerAddress(scheme, "127.0.0.1", port, path)) as rig:
                 down = await rig.until_kind(LinkKind.DOWN)
@@ -136,11 +141,24 @@ async def test_two_with_one_id_do_not_fight(mosquitto: MosquittoFactory, refusal
             await settle(second)
 
 
-async def test_a_broker_that_says_who_took_our_place_is_believed() -> None:
+@pytest.mark.parametrize(
+    ("is_at_once", "words"),
+    [
+        (False, "another client came with our id 'same'"),
+        # Aiomqtt forgets why a connection ended that lasted no longer than its CONNACK.
+        (True, "ended the connection as soon as it had accepted us"),
+    ],
+)
+async def test_a_broker_that_says_who_took_our_place_is_believed(
+    is_at_once: bool, words: str
+) -> None:
     async def evict(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         # MQTT 5: CONNACK, then DISCONNECT with reason 142, session taken over.
-        writer.write(b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00")
+        writer.write(b"\x20\x03\x00\x00\x00")
+        if not is_at_once:
+            await reader.read(100)
+        writer.write(b"\xe0\x02\x8e\x00")
         await writer.drain()
         await reader.read()
         writer.close()
@@ -150,9 +168,10 @@ async def test_a_broker_that_says_who_took_our_place_is_believed() -> None:
     address = BrokerAddress("mqtt", "127.0.0.1", server.sockets[0].getsockname()[1])
     slow = replace(FAST, retry_refused=(HOUR, HOUR))
     try:
-        async with linked(address, pace=slow, client_id="same") as rig:
-            down = await rig.until_kind(LinkKind.DOWN)
-            assert "another client came with our id 'same'" in down.reason
+        async with linked(address, "ciltop/#", pace=slow, client_id="same") as rig:
+            await rig.until(lambda: any(words in state.reason for state in rig.states))
+            down = next(state for state in rig.states if words in state.reason)
+            assert down.kind is LinkKind.DOWN
     finally:
         server.close()
         await server.wait_closed()

@@ -22,7 +22,6 @@ class Complaints:
         self._echo_seconds = echo_seconds
         self._changed = changed
         self._unreadable: dict[str, str] = {}
-        self._unwritable: dict[str, str] = {}
         self._silent: set[str] = set()
         self._expected: dict[str, asyncio.TimerHandle | None] = {}
 
@@ -33,10 +32,8 @@ class Complaints:
         parts = [self._address.warning] if self._address.warning else []
         if self._unreadable:
             parts.append(f"the broker lets {by} not read {_named(self._unreadable)}")
-        if self._unwritable:
-            parts.append(f"the broker lets {by} not write {_named(self._unwritable)}")
-        if silent := self._silent - self._unwritable.keys():
-            topics = ", ".join(sorted(silent)[:_MOST_NAMED])
+        if self._silent:
+            topics = ", ".join(sorted(self._silent)[:_MOST_NAMED])
             parts.append(
                 f"what is sent to {topics} does not come back: the broker's ACL denies {by} to "
                 "write it or to read it"
@@ -76,22 +73,19 @@ class Complaints:
             self._silent.add(topic)
             self._changed()
 
-    def was_written(self, topic: str, refusal: str) -> None:
-        """Note the broker's answer to a message."""
-        self._note(self._unwritable, topic, refusal)
-
     def was_subscribed(self, topic_filter: str, refusal: str) -> None:
         """Note the broker's answer to a subscription."""
-        self._note(self._unreadable, topic_filter, refusal)
+        self._note(topic_filter, refusal)
 
     def forget_filter(self, topic_filter: str) -> None:
         """Forget a subscription that is no longer wanted."""
-        self._note(self._unreadable, topic_filter, "")
+        self._note(topic_filter, "")
 
-    def _note(self, refused: dict[str, str], topic: str, refusal: str) -> None:
-        before = refused.pop(topic, "")
+    def _note(self, topic_filter: str, refusal: str) -> None:
+        refused = self._unreadable
+        before = refused.pop(topic_filter, "")
         if refusal and len(refused) < _MOST_KEPT:
-            refused[topic] = refusal
+            refused[topic_filter] = refusal
         if before != refusal:
             self._changed()
 

@@ -74,10 +74,10 @@ def connect_fault(address: BrokerAddress, error: BaseException, names: str = "")
             words = _HUNG_UP
         case TimeoutError():
             words = "does not answer"
-        case OSError():
-            words = error.strerror or str(error)
+        case OSError(strerror=str(words)):
+            pass
         case _:
-            what = "a WebSocket for MQTT" if address.uses_websocket else "an MQTT broker"
+            what = f"a WebSocket for MQTT at {address.path}" if address.path else "an MQTT broker"
             words = f"does not answer as {what} does: {error}"
     return LinkFault(FaultKind.LOST, f"{address}: {words}")
 

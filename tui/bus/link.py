@@ -23,9 +23,6 @@ from tui.safety import clean
 if TYPE_CHECKING:
     from tui.bus.connection import Connection
 
-_FLUSH_BYTES = 256 * 1024
-"""Handed to the socket at once; more waits in the outbox, where a newer state replaces it."""
-_OVERHEAD_BYTES = 100
 _SHORT_LIVES = 3
 """Connections in a row that broke at once: then it is no accident."""
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
@@ -36,7 +33,7 @@ class Pace:
     """All times of a link, in seconds."""
 
     connect: float = 5.0
-    """For TCP, TLS and the broker's answer together."""
+    """For the broker's answer to CONNECT; TCP and TLS before it have paho's 5 s."""
     keepalive: int = 6
     """A ping after so long in silence; without an answer as long again, the connection is over."""
     retry: tuple[float, float] = (1.0, 30.0)
@@ -193,7 +190,7 @@ class Link:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), wait)
         finally:
-            self._disconnected()
+            await self._disconnected()
             self._tell(LinkKind.DOWN, "closed")
             self._finished.set()
 
@@ -225,7 +222,7 @@ class Link:
         finally:
             closing.cancel()
             opening.cancel()
-            self._disconnected()
+            await self._disconnected()
 
     async def _connect(self) -> Connection:
         """Connect with MQTT 5, or with 3.1.1 where the broker knows no newer one."""
@@ -242,9 +239,9 @@ class Link:
         return connection
 
     async def _open(self, is_v5: bool) -> Connection:
-        # Paho is loaded only where there is a broker.
+        # Aiomqtt is loaded only where there is a broker.
         from tui.bus.connection import Connection
-        from tui.bus.dialing import Greeting
+        from tui.bus.greeting import Greeting
 
         pace = self._pace
         greeting = Greeting(
@@ -268,17 +265,17 @@ class Link:
         connection.subscribe(self._filters)
         self._flush_soon()
 
-    def _disconnected(self) -> None:
+    async def _disconnected(self) -> None:
         """Forget the connection, and take back what it has not delivered."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        connection.abort()
-        self._outbox.give_back(connection.unacknowledged)
+        self._outbox.give_back(connection.undelivered)
         self._complaints.end()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        await connection.abort()
 
     async def _take_leave(self, connection: Connection) -> None:
         for outgoing in self._last or ():
@@ -286,6 +283,7 @@ class Link:
         until = time.monotonic() + self._pace.farewell
         self._drained = asyncio.Event()
         self._flush()
+        self.was_delivered()
         waits = asyncio.ensure_future(self._drained.wait())
         left = max(0.0, until - time.monotonic())
         await asyncio.wait((connection.ended, waits), timeout=left, return_when="FIRST_COMPLETED")
@@ -302,28 +300,25 @@ class Link:
 
     def _flush(self) -> None:
         self._is_flushing = False
-        connection = self._connection
-        if connection is None or not connection.is_writable:
-            return
-        room = _FLUSH_BYTES
-        while room > 0:
-            outgoing = self._outbox.take(connection.may_need_acknowledgement)
-            if outgoing is None:
-                break
-            connection.publish(outgoing)
-            size = len(outgoing.payload)
+        if self._connection is not None:
+            self._connection.send(len(self._outbox))
+
+    # What the connection asks for and tells
+
+    def next_outgoing(self, may_need_acknowledgement: bool) -> Outgoing | None:
+        """Return what to send next, if there is anything."""
+        outgoing = self._outbox.take(may_need_acknowledgement)
+        if outgoing is not None:
             self._counts.sent += 1
-            self._counts.sent_bytes += size
+            self._counts.sent_bytes += len(outgoing.payload)
             self._complaints.was_sent(outgoing.topic)
-            room -= size + _OVERHEAD_BYTES
-        self._note_drained(connection)
+        return outgoing
 
-    def _note_drained(self, connection: Connection) -> None:
-        is_empty = not self._outbox and connection.is_writable and not connection.unacknowledged
-        if self._drained is not None and is_empty:
-            self._drained.set()
-
-    # What the connection tells
+    def was_delivered(self) -> None:
+        """Note that there is nothing more to say, where that is waited for."""
+        connection, drained = self._connection, self._drained
+        if drained and connection and connection.is_idle and not self._outbox:
+            drained.set()
 
     def message_came(self, incoming: Incoming) -> None:
         """Hand a message on."""
@@ -331,13 +326,6 @@ class Link:
         self._counts.received_bytes += len(incoming.payload)
         self._complaints.came(incoming.topic)
         self._on_message(incoming)
-
-    def was_acknowledged(self, outgoing: Outgoing, refusal: str) -> None:
-        """Note a message that the broker took, or would not take."""
-        if refusal:
-            self._outbox.drop(outgoing)
-        self._complaints.was_written(outgoing.topic, refusal)
-        self._flush_soon()
 
     def was_subscribed(self, topic_filter: str, refusal: str) -> None:
         """Note a subscription that was granted or refused; the latter is tried again."""
@@ -352,10 +340,6 @@ class Link:
     def _ask_again(self, topic_filter: str) -> None:
         if self._connection is not None and topic_filter in self._filters:
             self._connection.subscribe({topic_filter: self._filters[topic_filter]})
-
-    def has_room(self) -> None:
-        """Send what waits."""
-        self._flush()
 
     # The state
 

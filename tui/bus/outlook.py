@@ -85,7 +85,7 @@ class Outlook:
         """Return what changed of the health and the room."""
         now = self._monotonic()
         record = self._clusters.get(self._chosen)
-        self._count_losses(now, record, counts)
+        self._count_losses(now, record)
         return [
             *self._told_link(link),
             *self._told_health(name, link, record),
@@ -101,8 +101,8 @@ class Outlook:
         gap = Gap(CleanText("the broker"), reason, self._wall()) if reason else None
         return [GapChanged(DENIED, gap)]
 
-    def _count_losses(self, now: float, record: ClusterRecord | None, counts: LinkCounts) -> None:
-        lost = self._lost_before + self._inbox.lost + counts.unread
+    def _count_losses(self, now: float, record: ClusterRecord | None) -> None:
+        lost = self._lost_before + self._inbox.lost
         lost += 0 if record is None else record.intake.lost
         if lost > self._lost:
             self._lost, self._lost_at = lost, now

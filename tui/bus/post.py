@@ -80,8 +80,6 @@ class LinkCounts:
     reconnects: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     """Messages that were given up, by the last fixed level of their topic, such as `warnings`."""
-    unread: int = 0
-    """Messages that came faster than they were taken, and were given up."""
 
 
 class Sends(Protocol):

@@ -4,12 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import time
 from socket import create_connection
 
 from tui.bus.address import BrokerAddress
 from tui.errors import ConfigError
 
 _EXPLAIN_SECONDS = 3.0
+_SLICE_SECONDS = 0.003
+
+
+class FairSocket(ssl.SSLSocket):
+    """A TLS socket that lets others on the event loop have their turn, and leaves nothing open.
+
+    aiomqtt 2.5 reads on as long as TLS holds decrypted bytes: with a stream of messages, whose ends
+    are not those of TLS records, that is as long as the stream lasts. This one takes no further
+    record after 3 ms; the loop comes back for it, as it still lies in the kernel.
+    """
+
+    _began_at: float | None = None
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Return bytes of this turn.
+
+        Raises:
+            ssl.SSLWantReadError: there are none, or it is another's turn.
+        """
+        if self.gettimeout() == 0 and not self.pending():
+            now = time.monotonic()
+            if self._began_at is None:
+                self._began_at = now
+            elif now - self._began_at > _SLICE_SECONDS:
+                self._began_at = None
+                raise ssl.SSLWantReadError
+        try:
+            return super().recv(buflen, flags)
+        except ssl.SSLWantReadError:
+            self._began_at = None
+            raise
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Prove the broker; paho would leave the socket of one that is refused to the collector."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 def tls_context(address: BrokerAddress) -> ssl.SSLContext:
@@ -23,6 +63,7 @@ def tls_context(address: BrokerAddress) -> ssl.SSLContext:
     except OSError as error:
         raise ConfigError(f"mqtt-ca {address.ca}: {_why(error)}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = FairSocket
     if address.certificate is not None:
         _load_certificate(context, address)
     return context
