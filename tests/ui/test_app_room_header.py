@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.ui import app_samples as samples
+from tests.ui import operation_samples as operations
 from tests.ui import room_samples as rooms
 from tests.ui.app_pilot import HandApp, settled, shows
 from tests.ui.app_samples import NOW
@@ -14,6 +15,7 @@ from tests.ui.room_samples import one
 from tests.ui.test_app_findings import is_on
 from tests.ui.test_app_room import WIDE, pressed
 from tests.ui.test_app_typing import enter_line
+from tui.model.operations import ArmingMode, ArmingState
 from tui.model.reading import Reading
 from tui.model.room import Presence
 from tui.model.snapshot import Snapshot, SourceState
@@ -47,6 +49,16 @@ async def test_header_names_the_collector_that_is_gone_before_what_is_less_urgen
     assert "prod-eu-1" in first
     assert "1/2 gone" in first
     assert "✖ 2 ▲ 1" in first
+
+
+async def test_a_narrow_header_keeps_the_collector_that_is_gone_beside_what_runs_here() -> None:
+    away = rooms.collector("prod-eu-1-c2", Presence.GONE)
+    shown = rooms.brokered(one(collectors=(rooms.well()[0], away), no_acting=clean("")))
+    arming = ArmingState(ArmingMode.ARMED, disarms_at=NOW + 900)
+    acting = replace(shown, arming=arming, operations=(operations.running(),))
+    first, _ = await header(acting, 80)
+    for essential in ("prod-eu-1", "ARMED", "1/2 gone", "✖ 2 ▲ 1"):
+        assert essential in first
 
 
 async def test_header_without_any_collector_says_so() -> None:

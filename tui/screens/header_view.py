@@ -71,7 +71,8 @@ def _items(
     cluster = snapshot.cluster
     is_broker = is_brokered(snapshot)
     items = [
-        HeaderItem((Span(" ciltop", Tone.STRONG),)),
+        # Before a badge or a collector that is gone has to leave a narrow line.
+        HeaderItem((Span(" ciltop", Tone.STRONG),), priority=4),
         cluster_item(snapshot) if is_broker else _context(cluster.context),
     ]
     if paused_at is not None:
