@@ -61,6 +61,19 @@ def test_after_a_loss_the_source_is_live_once_all_nodes_were_read() -> None:
     assert (rig.book.health().sweep_ended_at or 0.0) > (ended_at or 0.0)
 
 
+def test_one_of_several_nodes_that_can_t_be_asked_is_no_trouble_of_the_source() -> None:
+    rig = Rig()
+    rig.visit()
+    rig.visit()
+    rig.contact.exec_failures, rig.contact.exec_error = 1, clean("no shell")
+    assert rig.book.health().state is SourceState.LIVE
+    rig.contact.exec_failures = 2
+    assert rig.book.health().reason == "2 execs failed, last: no shell"
+    rig.contact.exec_failures = 1
+    rig.schedule.drop(NodeUid("b"))
+    assert rig.book.health().reason == "1 exec failed, last: no shell", "the only node"
+
+
 def test_a_server_that_stays_lost_comes_back_once() -> None:
     rig = Rig()
     returns: list[float] = []

@@ -12,7 +12,7 @@ from tui.model.snapshot import SourceHealth, SourceState
 from tui.safety import CleanText, clean
 
 FAILING_SHARE = 0.1
-"""More failing execs than this share of the nodes are worth a word."""
+"""More failing execs than this share of the nodes are worth a word; a single one is its node's."""
 
 NEEDED = frozenset({"nodes", "pods"})
 """Until these were listed, or refused, an empty screen means loading."""
@@ -124,9 +124,10 @@ class HealthBook:
             return clean(f"reconnected, {read:,} of {len(schedule):,} nodes read")
         if contact.lost:
             return next(iter(contact.lost.values()))
-        if contact.exec_failures > FAILING_SHARE * len(schedule):
-            count = contact.exec_failures
-            return clean(f"{count} execs failed, last: {contact.exec_error}")
+        is_alone = contact.exec_failures == 1 < len(schedule)
+        if contact.exec_failures > FAILING_SHARE * len(schedule) and not is_alone:
+            count, error = contact.exec_failures, contact.exec_error
+            return clean(f"{count} exec{'s' * (count > 1)} failed, last: {error}")
         newest = self._gaps.newest
         if newest is not None:
             return clean(f"{newest.what}: {newest.reason}")
