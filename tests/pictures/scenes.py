@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
-from tui.model.operations import ArmingMode, NodeState, OperationState
+from tui.model.operations import ArmingMode, AuditEvent, NodeState, OperationState
+from tui.model.room import Presence
 from tui.model.snapshot import Snapshot, SourceState
 
 Condition = Callable[[Snapshot], bool]
+
+
+class Event(Enum):
+    """What happens to a broker's clusters."""
+
+    NOTHING = auto()
+    OTHER_ACTS = auto()
+    """Another responder, on another machine."""
+    COLLECTOR_KILLED = auto()
+    BROKER_KILLED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,8 @@ class Shot:
     """The picture waits for this to be true of what is shown."""
     rest_seconds: float = 2.0
     """What the screen gets to answer the keys; a preview asks the cluster first."""
+    event: Event = Event.NOTHING
+    """What happens first; only a broker's scene has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,8 @@ class Scene:
     theme: str = "textual-dark"
     fault: dict[str, object] | None = None
     """A fault of the simulated API server, set before the first request."""
+    is_brokered: bool = False
+    """Whether a broker tells of it, with another cluster beside it."""
 
 
 def typed(text: str) -> tuple[str, ...]:
@@ -77,6 +93,31 @@ def is_denied(snapshot: Snapshot) -> bool:
 def is_lost(snapshot: Snapshot) -> bool:
     """Whether the API server stopped answering."""
     return snapshot.health.state is SourceState.LOST
+
+
+def is_shared(snapshot: Snapshot) -> bool:
+    """Whether two collectors share the nodes, and all collectors' findings are known."""
+    return (
+        is_judged(snapshot)
+        and len(snapshot.room.collectors) > 1
+        and all(one.nodes and one.presence is Presence.PRESENT for one in snapshot.room.collectors)
+        and len(snapshot.room.clusters) > 1
+        and all(cluster.findings for cluster in snapshot.room.clusters)
+        and not snapshot.room.no_acting
+    )
+
+
+def is_told(snapshot: Snapshot) -> bool:
+    """Whether two responders have acted, and collectors told of findings."""
+    hosts = {one.host for one in snapshot.audit if one.event is AuditEvent.VERIFIED}
+    return len(hosts) > 1 and any(change.by for change in snapshot.finding_changes)
+
+
+def has_moved(snapshot: Snapshot) -> bool:
+    """Whether a collector is gone, and another one reads its nodes."""
+    collectors = snapshot.room.collectors
+    there = [one for one in collectors if one.presence is Presence.PRESENT]
+    return len(there) < len(collectors) and sum(one.nodes for one in there) == len(snapshot.nodes)
 
 
 def is_armed(snapshot: Snapshot) -> bool:
@@ -150,6 +191,18 @@ FAILURE = (
 )
 NEVER_READY: dict[str, object] = {"quirk": {"node": "node-7", "kind": "never-ready", "values": {}}}
 
+BROKER = (
+    Shot("mqtt-home", until=is_shared),
+    ARM,
+    Shot("", (*typed(":node node-10"), "enter", "a", "enter"), until=is_armed, rest_seconds=6.0),
+    Shot("", ("tab", "enter")),
+    Shot("mqtt-timeline", ("escape", "T"), until=is_told, event=Event.OTHER_ACTS),
+    Shot("mqtt-clusters", ("escape", "C"), until=has_moved, event=Event.COLLECTOR_KILLED),
+    Shot(
+        "mqtt-broker-down", ("escape",), until=is_lost, event=Event.BROKER_KILLED, rest_seconds=9.0
+    ),
+)
+
 SCENES = (
     Scene("shrunk", 160, 50, INCIDENT),
     Scene("shrunk", 80, 24, INCIDENT),
@@ -158,6 +211,8 @@ SCENES = (
     Scene("mixed", 80, 24, FLIP),
     Scene("mixed", 120, 30, FLIP),
     Scene("mixed", 120, 30, FAILURE, fault=NEVER_READY),
+    Scene("mixed", 160, 50, BROKER, is_brokered=True),
+    Scene("mixed", 80, 24, BROKER, is_brokered=True),
     Scene("degraded", 120, 30, (Shot("degraded", until=is_read),)),
     Scene("storm", 120, 30, (Shot("storm-log", ("5", "f"), until=is_read),)),
     Scene("healthy", 120, 30, (Shot("fleet", until=is_read),), nodes=500),
