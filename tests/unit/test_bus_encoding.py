@@ -25,6 +25,7 @@ from tests.unit.bus_letters import (
     read_facts,
 )
 from tests.unit.checks_facts import cluster_facts, node_facts
+from tui.bus.bounds import MOST_CHARACTERS
 from tui.bus.encoding import Decoder, RejectedError, encode_letter
 from tui.bus.messages import (
     ClusterMessage,
@@ -262,3 +263,17 @@ def test_a_word_of_a_newer_release_costs_its_reading_only() -> None:
     assert decoded.facts.maps.state is ReadingState.FAILED
     assert "newer ciltop: Invalid enum value 'arena'" in decoded.facts.maps.reason
     assert decoded.facts.config == read_facts().config
+
+
+@pytest.mark.parametrize("length", [8_000, 8_300, 20_000])
+def test_a_text_that_is_too_long_is_refused_in_a_part_of_any_size(length: int) -> None:
+    told = document(letter(FactsMessage(of_node("node-1", "uid-1"))))
+    facts = told["facts"]
+    assert isinstance(facts, dict)
+    facts["node"]["os_image"] = "x" * length
+    arrived = incoming(letter(FactsMessage(None)), json.dumps(told).encode())
+    if length < MOST_CHARACTERS:
+        Decoder().decode(arrived)
+        return
+    with pytest.raises(RejectedError, match=f"Node.os_image: a text of {length} characters"):
+        Decoder().decode(arrived)

@@ -80,20 +80,25 @@ _RULES: Mapping[type, Check] = types.MappingProxyType(
 
 
 @cache
-def check_of(hint: Any) -> Check | None:
-    """Return the check of a type, which raises `OutOfBoundsError`; None where all values pass."""
+def check_of(hint: Any, *, has_texts: bool = True) -> Check | None:
+    """Return the check of a type, which raises `OutOfBoundsError`; None where all values pass.
+
+    Args:
+        hint: the type.
+        has_texts: False for values out of so few bytes that none of their texts can be too long.
+    """
     hint = _without_names(hint)
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if hint in _SIMPLE:
-        return _SIMPLE[hint]
+        return _SIMPLE[hint] if has_texts or hint is not str else None
     if origin in (typing.Union, types.UnionType):
-        return _union_check(parts)
+        return _union_check(parts, has_texts)
     if origin is tuple:
-        return _tuple_check(parts)
+        return _tuple_check(parts, has_texts)
     if origin is not None and issubclass(origin, Mapping):
-        return _mapping_check(parts[0], parts[1])
+        return _mapping_check(parts[0], parts[1], has_texts)
     if is_dataclass(origin or hint):
-        return _dataclass_check(origin or hint, parts)
+        return _dataclass_check(origin or hint, parts, has_texts)
     return None
 
 
@@ -125,8 +130,10 @@ _SIMPLE: Mapping[Any, Check] = types.MappingProxyType(
 )
 
 
-def _union_check(parts: tuple[Any, ...]) -> Check | None:
-    checks = [(part, check_of(part)) for part in parts if part is not type(None)]
+def _union_check(parts: tuple[Any, ...], has_texts: bool) -> Check | None:
+    checks = [
+        (part, check_of(part, has_texts=has_texts)) for part in parts if part is not type(None)
+    ]
     if len(checks) != 1:
         raise TypeError(f"no check for a union of {parts}")
     inner = checks[0][1]
@@ -140,10 +147,10 @@ def _union_check(parts: tuple[Any, ...]) -> Check | None:
     return check
 
 
-def _tuple_check(parts: tuple[Any, ...]) -> Check:
+def _tuple_check(parts: tuple[Any, ...], has_texts: bool) -> Check | None:
     if parts[-1] is not Ellipsis:
-        return _fixed_check(parts)
-    inner = check_of(parts[0])
+        return _fixed_check(parts, has_texts)
+    inner = check_of(parts[0], has_texts=has_texts)
     most = _MOST_OF.get(parts[0], MOST_ITEMS)
     each = _each(inner)
 
@@ -174,8 +181,10 @@ def _check_texts(texts: Collection[str]) -> None:
         _check_text(max(texts, key=len))
 
 
-def _fixed_check(parts: tuple[Any, ...]) -> Check:
-    checks = [check_of(part) for part in parts]
+def _fixed_check(parts: tuple[Any, ...], has_texts: bool) -> Check | None:
+    checks = [check_of(part, has_texts=has_texts) for part in parts]
+    if not any(checks):
+        return None
 
     def check(values: tuple[Any, ...]) -> None:
         for inner, value in zip(checks, values, strict=True):
@@ -185,8 +194,11 @@ def _fixed_check(parts: tuple[Any, ...]) -> Check:
     return check
 
 
-def _mapping_check(key: Any, value: Any) -> Check:
-    each_key, each = _each(check_of(key)), _each(check_of(value))
+def _mapping_check(key: Any, value: Any, has_texts: bool) -> Check:
+    each_key, each = (
+        _each(check_of(key, has_texts=has_texts)),
+        _each(check_of(value, has_texts=has_texts)),
+    )
 
     def check(values: Mapping[Any, Any]) -> None:
         if len(values) > MOST_ITEMS:
@@ -197,7 +209,7 @@ def _mapping_check(key: Any, value: Any) -> Check:
     return check
 
 
-def _dataclass_check(kind: type, parameters: tuple[Any, ...]) -> Check | None:
+def _dataclass_check(kind: type, parameters: tuple[Any, ...], has_texts: bool) -> Check | None:
     """Return the check of all fields: those of one simple type at once, the others one by one."""
     hints = typing.get_type_hints(kind)
     variables = dict(zip(getattr(kind, "__parameters__", ()), parameters, strict=True))
@@ -208,16 +220,16 @@ def _dataclass_check(kind: type, parameters: tuple[Any, ...]) -> Check | None:
         simple = _simple(hint)
         if simple is not None:
             grouped[simple].append(one.name)
-        elif (inner := check_of(hint)) is not None:
+        elif (inner := check_of(hint, has_texts=has_texts)) is not None:
             others.append((one.name, inner))
     numbers = [_group(grouped[simple], simple) for simple in (int, float) if grouped[simple]]
-    texts = [_group(grouped[str], str)] if grouped[str] else []
-    if not numbers and not texts and not others:
+    texts = [_group(grouped[str], str)] if grouped[str] and has_texts else []
+    rule = _RULES.get(kind)
+    if not numbers and not texts and not others and rule is None:
         return None
     checked = _fields_check(kind.__name__, numbers, texts, others)
     if kind is Trend:
         return lambda trend: None if trend is NO_TREND else checked(trend)
-    rule = _RULES.get(kind)
     if rule is None:
         return checked
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from tui.bus.bounds import MOST_CHARACTERS as LONGEST_TEXT
 from tui.bus.bounds import check_of
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class Part(Generic[T]):
         self._name = str(kind)
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._check = check_of(kind)
+        self._check_short = check_of(kind, has_texts=False)
 
     def decode(self, raw: bytes | msgspec.Raw) -> T:
         """Return the part's object.
@@ -105,8 +107,9 @@ class Part(Generic[T]):
 
     def _checked(self, raw: bytes | msgspec.Raw) -> T:
         decoded = self._decoder.decode(raw)
-        if self._check is not None:
-            self._check(decoded)
+        check = self._check_short if len(memoryview(raw)) <= LONGEST_TEXT else self._check
+        if check is not None:
+            check(decoded)
         return decoded
 
 
