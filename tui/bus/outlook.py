@@ -72,6 +72,11 @@ class Outlook:
         self._room_at = float("-inf")
         self._denied = CleanText("")
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether retained facts of the chosen cluster still come in."""
+        return self._is_filling
+
     def choose(self, name: CleanText) -> None:
         """Begin anew with another cluster."""
         before = self._clusters.get(self._chosen)

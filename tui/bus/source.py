@@ -29,6 +29,7 @@ from tui.model.snapshot import AuditWritten, Fact, Gap, GapChanged, SourceReset
 from tui.safety import CleanText, clean
 
 TICK_SECONDS = 0.25
+LEAST_TICK_SECONDS = 0.05
 SLICE_SECONDS = 0.003
 """Decoding then lets the rest of the loop run; one message takes less than a millisecond."""
 
@@ -128,6 +129,7 @@ class BrokerSource:
         self._chosen = CleanText("")
         self._facts: deque[Fact] = deque()
         self._refused_until: float | None = None
+        self._ticked_at = float("-inf")
         self._failure: BaseException | None = None
 
     @property
@@ -206,12 +208,19 @@ class BrokerSource:
                 read += 1
                 if read % COLLECT_AFTER == 0:
                     gc.collect(1)
+            elif self._may_be_complete() and not self._facts:
+                self.tick()
             elif not self._facts:
                 await self._inbox.wait()
                 began_at = time.perf_counter()
             if time.perf_counter() - began_at > SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began_at = time.perf_counter()
+
+    def _may_be_complete(self) -> bool:
+        """Whether all that waited is read for the first time: not to be told a tick later."""
+        since_tick = self._monotonic() - self._ticked_at
+        return self._outlook.is_filling and since_tick >= LEAST_TICK_SECONDS
 
     async def _tick(self) -> None:
         while True:
@@ -220,7 +229,7 @@ class BrokerSource:
 
     def tick(self) -> None:
         """Tell what the passing of time changed."""
-        now = self._monotonic()
+        now = self._ticked_at = self._monotonic()
         state = self._link.state
         self._facts.extend(self._reader.tick(is_link_up=state.kind is LinkKind.UP))
         self._facts.extend(self._outlook.news(self.name, state, self._link.counts))
