@@ -19,6 +19,13 @@ def test_json_and_text_tell_the_same_options(version: str) -> None:
     assert in_text.values["options.DropNotification"] == "Enabled"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_when_the_options_were_read_is_no_option(version: str) -> None:
+    output = read(version, "config-a-json.json")
+    assert b"CreationTime" in output
+    assert "CreationTime" not in parse_config(output).values
+
+
 def test_finds_options_under_each_releases_spelling() -> None:
     old, middle, new = (parse_config(read(name, "config-a-json.json")) for name in VERSIONS)
     assert find_number(old, "bpf-lb-map-max") == 64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Protocol
 
 import msgspec
@@ -126,7 +125,7 @@ class NodeFactsReader:
         self._status = _ReadingPart("status", Part(None, AgentStatus), texts, 5)
         self._services = _ReadingPart("services", Part(interned, ServiceCoverage), texts, 7)
         self._features = _ReadingPart("features", Elements(interned, Feature), texts, 9)
-        self._config = _ReadingPart("config", _ConfigPart(interned), texts, 11)
+        self._config = _ReadingPart("config", Part(interned, EffectiveConfig), texts, 11)
         self._host = _ReadingPart("host", _HostPart(interned), texts, 13)
         # Numbers that change with every sweep are not worth a place.
         self._metrics = _ReadingPart("metrics", Part(None, AgentMetrics), texts)
@@ -264,27 +263,6 @@ class _ReadingPart:
             container if origin.container_id == container else origin.container_id,
             self._shared(origin.collector_id),
         )
-
-
-class _ConfigPart:
-    """A configuration: nodes of one kind differ in the time at which it was written, no more."""
-
-    _TIME = re.compile(rb',"CreationTime":"([^"\\]{1,64})"')
-    """Within a text of JSON its quotes would be escaped."""
-
-    def __init__(self, interned: Interned) -> None:
-        self._whole: Part[EffectiveConfig] = Part(interned, EffectiveConfig)
-
-    def decode(self, encoded: bytes) -> EffectiveConfig:
-        """Return the configuration; its texts are those of the others of its kind."""
-        found = self._TIME.search(encoded)
-        if found is None:
-            return self._whole.decode(encoded)
-        start, end = found.span(1)
-        config = self._whole.decode(encoded[:start] + encoded[end:])
-        values = dict(config.values)
-        values["CreationTime"] = clean(found[1])
-        return EffectiveConfig(values)
 
 
 class _HostPart:

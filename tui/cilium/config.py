@@ -22,6 +22,9 @@ WHAT = "config -a"
 _TEXT_LINE = re.compile(r"^([ \t]*)([\w.%/-]+)[ \t]*:(?:[ \t]+(.*))?$")
 _TITLE = re.compile(r"#+ Read-(only|write) configurations #+")
 _NESTED_SEPARATOR = "."
+_WRITTEN_AT = "CreationTime"
+"""When the agent read its options (pkg/option/config.go): no option, and another one on each node;
+without it the nodes of one kind have equal configurations, which are kept once."""
 
 SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -105,6 +108,7 @@ def parse_config(stdout: bytes) -> EffectiveConfig:
         values = dict(_text_values(stdout))
     if not values:
         raise ParseError(describe_garbage(stdout, WHAT, "a configuration"))
+    values.pop(_WRITTEN_AT, None)
     return EffectiveConfig(MappingProxyType(values))
 
 
