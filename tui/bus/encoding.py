@@ -22,7 +22,7 @@ from tui.bus.messages import (
     WarningsMessage,
 )
 from tui.bus.node_memory import NodeMemories
-from tui.bus.packing import BEST, PackingError, pack, unpack
+from tui.bus.packing import PackingError, pack, unpack
 from tui.bus.post import Incoming
 from tui.bus.sendable import sendable
 from tui.bus.texts import cleaned, looks_plain, unclean
@@ -93,7 +93,7 @@ def encode_letter(letter: Letter, *, limit: int = MOST_BYTES) -> bytes:
     message = letter.message
     for step in trimmed(message):
         document = _document(Letter(letter.envelope, step))
-        payload = pack(document, BEST)
+        payload = pack(document)
         if len(payload) <= limit and len(document) <= MOST_BYTES_UNPACKED:
             break
     return payload

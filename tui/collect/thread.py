@@ -143,6 +143,7 @@ class CollectorThread(ActingCalls):
         self._main: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._is_stopping = False
+        self._told_state: SourceState | None = None
         self._early: list[Callable[[Source], None]] = []
         self.error: CiltopError | None = None
         """Why the source could not work at all, for the exit code."""
@@ -320,6 +321,10 @@ class CollectorThread(ActingCalls):
         async with aclosing(facts) as following:  # type: ignore[type-var]  # sources are async generators
             async for fact in following:
                 self._store.apply(fact)
+                if isinstance(fact, HealthChanged) and fact.health.state is not self._told_state:
+                    # How the source fares, and that all is there, is news that nobody waits for.
+                    self._told_state = fact.health.state
+                    self._look()
                 if time.perf_counter() - began_at > LONGEST_SLICE_SECONDS:
                     await asyncio.sleep(0)
                     began_at = time.perf_counter()
