@@ -196,8 +196,8 @@ def _messages() -> tuple[tuple[TopicKind, str, str, Message], ...]:  # sizes: a 
             TopicKind.FACTS,
             NODE,
             "All that is known of one node, without its log and without history; `logged` are the "
-            "log lines that checks use as evidence. `facts` is null once the node left the "
-            "cluster.",
+            "log lines that checks use as evidence, or one of the agent's that proves that its log "
+            "is read. `facts` is null once the node left the cluster.",
             facts_message(facts),
         ),
         (
@@ -223,8 +223,9 @@ def _messages() -> tuple[tuple[TopicKind, str, str, Message], ...]:  # sizes: a 
         (
             TopicKind.WARNINGS,
             NODE,
-            "Log lines of a node's agent: warnings, errors, and lines that ciltop knows. A `gap` "
-            "tells of lines that were lost before the batch.",
+            "Log lines of a node's agent: warnings, errors, lines that ciltop knows, and one where "
+            "there are none, to tell that the log is read. A `gap` tells of lines "
+            "that were lost before the batch.",
             WarningsMessage((batch,)),
         ),
         (

@@ -13,7 +13,7 @@ from tui.bus.tee import LogTee, TeeSource
 from tui.bus.warnings_publishing import newest_lines
 from tui.cilium.logcatalogue import explain
 from tui.model.logs import LogBatch, LogGap, LogLevel
-from tui.model.names import NodeName, NodeUid
+from tui.model.names import ContainerId, NodeName, NodeUid
 from tui.model.snapshot import Fact
 from tui.safety import clean
 
@@ -51,6 +51,20 @@ def test_a_line_of_the_catalogue_passes_whatever_its_level() -> None:
     tee = LogTee()
     tee.offer(batch(message))
     assert tee.take()
+
+
+def test_a_calm_log_is_told_to_be_read_by_one_line_of_each_container() -> None:
+    tee = LogTee()
+    calm = [line(float(number), f"fine {number}", LogLevel.INFO) for number in range(3)]
+    for _ in range(2):
+        tee.offer(batch(*calm))
+    [taken] = tee.take()
+    assert [one.message for one in taken.lines] == ["fine 0"]
+    tee.offer(replace(batch(*calm), is_previous=True))
+    assert not tee.take()
+    tee.offer(replace(batch(*calm[1:]), container_id=ContainerId("containerd://next")))
+    [taken] = tee.take()
+    assert [one.message for one in taken.lines] == ["fine 1"]
 
 
 def test_a_gap_without_lines_passes() -> None:

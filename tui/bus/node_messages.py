@@ -10,7 +10,7 @@ from tui.bus.messages import FactsMessage
 from tui.model.findings import FindingSeverity, Verdict
 from tui.model.logs import LogEntry, LogGap
 from tui.model.maps import NO_TREND, MapUsage
-from tui.model.node import AgentPhase
+from tui.model.node import AgentPhase, AgentPod
 from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import NodeFacts
 
@@ -27,7 +27,7 @@ how much was not read yet."""
 def facts_message(facts: NodeFacts) -> FactsMessage:
     """Return what is sent of a node."""
     return FactsMessage(
-        replace(facts, maps=_without_trends(facts.maps), logs=()), logged(facts.logs)
+        replace(facts, maps=_without_trends(facts.maps), logs=()), logged(facts.logs, facts.agent)
     )
 
 
@@ -40,21 +40,32 @@ def _without_trends(maps: Reading[tuple[MapUsage, ...]]) -> Reading[tuple[MapUsa
     return replace(maps, value=stripped)
 
 
-def logged(rows: Sequence[LogEntry | LogGap]) -> tuple[LogEntry, ...]:
-    """Return what the checks need of a log: of each meaning the first, newest and most repeated."""
+def logged(rows: Sequence[LogEntry | LogGap], agent: AgentPod | None) -> tuple[LogEntry, ...]:
+    """Return what the checks need of a log: of each meaning the first, newest and most repeated.
+
+    Where that is nothing of the agent's own container, its first entry proves that its log is read.
+    """
     by_meaning: dict[str, list[LogEntry]] = {}
     for row in rows:
         if isinstance(row, LogEntry) and row.meaning:
             by_meaning.setdefault(row.meaning, []).append(row)
-    if not by_meaning:
-        return ()
     chosen: dict[int, LogEntry] = {}
     for entries in by_meaning.values():
         newest = max(entries, key=lambda entry: entry.last_time or entry.line.time)
         loudest = max(entries, key=lambda entry: entry.count)
         chosen |= {id(entry): entry for entry in (entries[0], newest, loudest)}
+    own = "" if agent is None else agent.container_id
+    if own and not any(_is_of(own, entry) for entry in chosen.values()):
+        proof = next((one for one in rows if isinstance(one, LogEntry) and _is_of(own, one)), None)
+        chosen |= {} if proof is None else {id(proof): proof}
+    if not chosen:
+        return ()
     kept = sorted(chosen.values(), key=lambda entry: entry.last_time or entry.line.time)
     return tuple(sorted(kept[-MOST_LOGGED:], key=lambda entry: (entry.line.time, entry.sequence)))
+
+
+def _is_of(container: str, entry: LogEntry) -> bool:
+    return entry.container_id == container and not entry.is_previous
 
 
 def trouble(facts: NodeFacts, verdicts: Sequence[Verdict]) -> Trouble:

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from tui.cilium.logcatalogue import explain
 from tui.model.logs import LogBatch, LogGap, LogLevel, LogLine
-from tui.model.names import NodeName, NodeUid
+from tui.model.names import ContainerId, NodeName, NodeUid
 from tui.model.snapshot import Fact, Source
 from tui.safety import CleanText
 
@@ -70,6 +70,8 @@ class LogTee:
         self._nodes: dict[NodeUid, _Waiting] = {}
         self._lines = 0
         self._dropped = 0
+        self._told: dict[NodeUid, ContainerId] = {}
+        """The container of which anything was told last."""
 
     @property
     def dropped_lines(self) -> int:
@@ -77,8 +79,16 @@ class LogTee:
         return self._dropped
 
     def offer(self, batch: LogBatch) -> None:
-        """Keep what is worth sending of a batch."""
+        """Keep what is worth sending of a batch, and of each container's log at least one line.
+
+        Without it nobody could tell a calm log from one that is not read.
+        """
         lines = tuple(line for line in batch.lines if is_worth_sending(line))
+        if batch.lines and not batch.is_previous:
+            if not lines and self._told.get(batch.node_uid) != batch.container_id:
+                lines = batch.lines[:1]
+            if lines:
+                self._told[batch.node_uid] = batch.container_id
         if not lines and batch.gap is None:
             return
         with self._lock:
