@@ -23,6 +23,14 @@ MOST_RECORDS = 1_000
 
 RECORDS_IN_ONE = 20
 
+RETOLD_AFTER_SECONDS = (3.0, 12.0, 40.0)
+"""After a broken connection came back, what was told lately is told again: a broker that was
+restarted has nobody to hand it to until the others are back, which takes them 30 s at most. The
+records' ids tell them that it is not done twice."""
+
+RETOLD_SECONDS = 900.0
+MOST_RETOLD = 200
+
 
 class TellsAudit(Sends, Protocol):
     """The half of a link that sends, and notices where that does not work."""
@@ -36,11 +44,20 @@ class Responder:
     """Publishes audit records of one cluster after the other."""
 
     def __init__(
-        self, sends: TellsAudit, sender: CleanText, *, wall: Callable[[], float] = time.time
+        self,
+        sends: TellsAudit,
+        sender: CleanText,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sends = sends
         self._sender = sender
         self._wall = wall
+        self._monotonic = monotonic
+        self._is_up = False
+        self._told: deque[tuple[float, CleanText, AuditRecord]] = deque(maxlen=MOST_RETOLD)
+        self._retell_at: list[float] = []
         self._run = secrets.token_hex(4)
         self._seq: dict[str, int] = {}
         self._waiting: deque[tuple[CleanText, AuditRecord]] = deque()
@@ -57,16 +74,28 @@ class Responder:
         self.flush()
 
     def flush(self) -> None:
-        """Send what waits, where there is a connection."""
-        if self._sends.state.kind is not LinkKind.UP:
+        """Send what waits, where there is a connection; to be called every few seconds."""
+        was_up, self._is_up = self._is_up, self._sends.state.kind is LinkKind.UP
+        if not self._is_up:
             return
-        while self._waiting:
-            cluster, _ = self._waiting[0]
+        now = self._monotonic()
+        if not was_up:
+            self._retell_at = [now + seconds for seconds in RETOLD_AFTER_SECONDS]
+        if self._retell_at and now >= self._retell_at[0]:
+            del self._retell_at[0]
+            self._send_all(
+                deque((one, what) for at, one, what in self._told if now - at < RETOLD_SECONDS)
+            )
+        self._told.extend((now, cluster, record) for cluster, record in self._waiting)
+        self._send_all(self._waiting)
+
+    def _send_all(self, waiting: deque[tuple[CleanText, AuditRecord]]) -> None:
+        """Send records, those of one cluster together, and empty the queue."""
+        while waiting:
+            cluster = waiting[0][0]
             records: list[AuditRecord] = []
-            while (
-                self._waiting and self._waiting[0][0] == cluster and len(records) < RECORDS_IN_ONE
-            ):
-                records.append(self._waiting.popleft()[1])
+            while waiting and waiting[0][0] == cluster and len(records) < RECORDS_IN_ONE:
+                records.append(waiting.popleft()[1])
             self._send(cluster, tuple(records))
 
     def _send(self, cluster: CleanText, records: tuple[AuditRecord, ...]) -> None:
