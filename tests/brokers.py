@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker_proxy import Proxy
-from tui.bus.address import BrokerAddress
+from tui.bus.link.address import BrokerAddress
 from tui.safety.secret import Secret
 
 __all__ = [

@@ -17,7 +17,7 @@ def run_collect(config: Config, arguments: argparse.Namespace) -> int:
         KubeconfigError: there is no kubeconfig, it can't be read, or has no such context.
         BrokerError: the broker refused the very first connection.
     """
-    from tui.bus.address import broker_address
+    from tui.bus.link.address import broker_address
     from tui.collector.identity import CollectorSlot, collector_id
     from tui.collector.notices import Notices
     from tui.collector.running import Collecting

@@ -10,7 +10,7 @@ from tui.config import Config
 from tui.errors import BrokerError, KubeconfigError
 
 if TYPE_CHECKING:
-    from tui.bus.address import BrokerAddress
+    from tui.bus.link.address import BrokerAddress
     from tui.cluster.session import Session
     from tui.collect.acting import Acting, Ground, OpenActing
     from tui.collect.thread import CollectorThread
@@ -84,7 +84,7 @@ def broker_parts(config: Config) -> BrokerParts:
         ConfigError: the broker's settings don't go together.
         KubeconfigError: the kubeconfig or context that was named can't be used.
     """
-    from tui.bus.address import broker_address
+    from tui.bus.link.address import broker_address
 
     address = broker_address(config)
     chosen, opens, no_acting = _kubeconfig(config)
@@ -118,7 +118,7 @@ def responding_source(
     config: Config, address: BrokerAddress, opens: KubeconfigSession | None, no_acting: str
 ) -> RespondingSource:
     """Return the source of such a dashboard, for the collector's thread."""
-    from tui.bus.source import broker_source
+    from tui.bus.receiving.source import broker_source
     from tui.operations.journal import Who
     from tui.responding import RespondingSource
     from tui.safety import CleanText

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from tui.config import Config
 
 if TYPE_CHECKING:
-    from tui.bus.address import BrokerAddress
-    from tui.bus.post import Incoming
+    from tui.bus.link.address import BrokerAddress
+    from tui.bus.wire.post import Incoming
 
 _CONNECT_SECONDS = 1.0
 _QUIET_SECONDS = 0.25
@@ -28,7 +28,7 @@ def run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
         ConfigError: there is no broker here.
         ConnectError: something did not start.
     """
-    from tui.bus.address import broker_address
+    from tui.bus.link.address import broker_address
     from tui.demo_mqtt import COLLECTORS, BrokerDemo
     from tui.launch import run_broker
 
@@ -63,7 +63,7 @@ def _collect_flags(config: Config) -> list[str]:
 
 async def _held(address: BrokerAddress) -> str:
     """Return a table of what the broker holds for those who come late, by kind of topic."""
-    from tui.bus.link import DEFAULT_PACE, Link
+    from tui.bus.link.link import DEFAULT_PACE, Link
 
     held: dict[str, int] = {}
     news = asyncio.Event()
@@ -90,7 +90,7 @@ async def _held(address: BrokerAddress) -> str:
 
 
 def _table(held: Mapping[str, int]) -> str:
-    from tui.bus.topics import parse_topic
+    from tui.bus.wire.topics import parse_topic
 
     kinds: dict[str, list[int]] = {}
     for topic, size in held.items():

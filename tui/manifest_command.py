@@ -119,7 +119,7 @@ def _broker(arguments: argparse.Namespace) -> str:
     Raises:
         ConfigError: it is none, holds a user or password, or does not fit the other flags.
     """
-    from tui.bus.address import broker_address
+    from tui.bus.link.address import broker_address
     from tui.config import load_config
     from tui.errors import ConfigError
 

@@ -22,7 +22,7 @@ from tests.bench import mqtt_bare as bare
 from tests.bench import mqtt_tables as tables
 from tests.bench.measure import heading, say
 from tests.bench.mqtt_fleet import Fleet, Member, machine_cpu_seconds, wait_until
-from tui.bus.topics import TopicKind, filter_of
+from tui.bus.wire.topics import TopicKind, filter_of
 
 CLUSTER = "fleet"
 REPLAYED = f"{CLUSTER}-replay"

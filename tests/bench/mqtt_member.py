@@ -122,7 +122,7 @@ def _screens(meter: Meter, path: Path, arguments: list[str]) -> int:
 
 
 def _dashboard(meter: Meter, path: Path, arguments: list[str]) -> int:
-    from tui.bus.source import broker_source
+    from tui.bus.receiving.source import broker_source
     from tui.collect.thread import CollectorThread
 
     url, cluster, *expected = arguments
@@ -175,9 +175,9 @@ def _until_stopped(
 
 def _note_letters(store: TimedStore) -> None:
     """Have the store know when each letter was sent that came live."""
-    from tui.bus.encoding import Decoder
-    from tui.bus.messages import FactsMessage, Letter
-    from tui.bus.post import Incoming
+    from tui.bus.wire.encoding import Decoder
+    from tui.bus.wire.messages import FactsMessage, Letter
+    from tui.bus.wire.post import Incoming
 
     plain: Callable[[Decoder, Incoming], Letter] = Decoder.decode
 
@@ -193,7 +193,7 @@ def _note_letters(store: TimedStore) -> None:
 
 
 def _address(url: str) -> Any:
-    from tui.bus.address import broker_address
+    from tui.bus.link.address import broker_address
     from tui.config import load_config
 
     return broker_address(load_config(Path(os.devnull), {"mqtt": url}))

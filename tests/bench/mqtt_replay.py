@@ -16,14 +16,14 @@ from itertools import cycle, islice
 from typing import Any, cast
 
 from tests.bench.mqtt_member import _bus_figures
-from tui.bus.address import BrokerAddress
-from tui.bus.encoding import Decoder
-from tui.bus.link import Link
-from tui.bus.messages import FactsMessage
-from tui.bus.post import Incoming
-from tui.bus.presence import Identity
-from tui.bus.tee import LogTee
-from tui.bus.topics import TopicKind, filter_of
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link
+from tui.bus.publishing.tee import LogTee
+from tui.bus.sharing.presence import Identity
+from tui.bus.wire.encoding import Decoder
+from tui.bus.wire.messages import FactsMessage
+from tui.bus.wire.post import Incoming
+from tui.bus.wire.topics import TopicKind, filter_of
 from tui.collect.garbage import relax
 from tui.collector.bus import CollectorBus
 from tui.collector.notices import Notices

@@ -18,9 +18,9 @@ from aiohttp import web
 
 from tests.contract.live_rig import THREE_NODES
 from tests.unit.bus_source_rig import HandLink, Sender
-from tui.bus.encoding import encode_letter
-from tui.bus.messages import FactsMessage, Message, PresenceMessage
-from tui.bus.post import Incoming, LinkState
+from tui.bus.wire.encoding import encode_letter
+from tui.bus.wire.messages import FactsMessage, Message, PresenceMessage
+from tui.bus.wire.post import Incoming, LinkState
 from tui.cluster.connection import ConnectionSettings, connect
 from tui.cluster.kinds import Node as KubeNode
 from tui.config import load_config
@@ -73,7 +73,7 @@ class Dashboard:
 
     def __init__(self, config_flags: dict[str, str | bool], patch: pytest.MonkeyPatch) -> None:
         self.link = ThreadLink()
-        patch.setattr("tui.bus.source.Link", self.link.opened)
+        patch.setattr("tui.bus.receiving.source.Link", self.link.opened)
         flags = {"mqtt": "mqtt://127.0.0.1:1883", **config_flags}
         parts = broker_parts(load_config(Path("/nonexistent/config.toml"), flags))
         self.mailbox, self.thread = feed_of(parts.open_source, parts.open_acting)

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from tui.bus.address import BrokerAddress
-from tui.bus.link import Link, Pace
-from tui.bus.outbox import DEFAULT_BOUNDS, Bounds
-from tui.bus.post import Incoming, LinkKind, LinkState, Outgoing
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link, Pace
+from tui.bus.link.outbox import DEFAULT_BOUNDS, Bounds
+from tui.bus.wire.post import Incoming, LinkKind, LinkState, Outgoing
 
 FAST = Pace(retry=(0.02, 0.1), retry_refused=(0.02, 0.1), echo=0.3, ask_again=0.2)
 HOUR = 3600.0

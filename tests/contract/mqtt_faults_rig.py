@@ -18,12 +18,12 @@ import pytest
 
 from tests.contract.test_broker_dashboard import Board, looking
 from tests.unit.bus_rig import facts
-from tui.bus.address import BrokerAddress
-from tui.bus.link import Link, Pace
-from tui.bus.membership import Share
-from tui.bus.post import LinkKind
-from tui.bus.presence import Identity
-from tui.bus.tee import LogTee
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link, Pace
+from tui.bus.publishing.tee import LogTee
+from tui.bus.sharing.membership import Share
+from tui.bus.sharing.presence import Identity
+from tui.bus.wire.post import LinkKind
 from tui.collector.bus import CollectorBus
 from tui.collector.notices import Notices
 from tui.model.findings import Finding
@@ -46,7 +46,7 @@ QUICK = Pace(keepalive=1, retry=(0.05, 0.2), retry_refused=(15.0, 60.0), stable=
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every link of collectors and dashboards come back within a second."""
     monkeypatch.setattr("tui.collector.bus.Link", partial(Link, pace=QUICK))
-    monkeypatch.setattr("tui.bus.source.Link", partial(Link, pace=QUICK))
+    monkeypatch.setattr("tui.bus.receiving.source.Link", partial(Link, pace=QUICK))
 
 
 async def eventually(

@@ -10,12 +10,12 @@ from functools import partial
 
 from tests.brokers import Mosquitto, MosquittoFactory
 from tests.unit.bus_source_rig import Sender
-from tui.bus.address import BrokerAddress
-from tui.bus.encoding import encode_letter
-from tui.bus.link import Link
-from tui.bus.messages import AuditMessage, Message, PresenceMessage, RoomMessage
-from tui.bus.post import LinkKind, Outgoing
-from tui.bus.source import broker_source
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link
+from tui.bus.receiving.source import broker_source
+from tui.bus.wire.encoding import encode_letter
+from tui.bus.wire.messages import AuditMessage, Message, PresenceMessage, RoomMessage
+from tui.bus.wire.post import LinkKind, Outgoing
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.model.snapshot import Snapshot, SourceState
 from tui.safety import clean

@@ -13,9 +13,9 @@ import pytest
 
 from tests.contract.dashboard_rig import Dashboard, Received, Simulated, dashboard, simulated
 from tests.unit.bus_source_rig import Sender
-from tui.bus.encoding import Decoder
-from tui.bus.messages import AuditMessage, RoomMessage
-from tui.bus.post import Incoming
+from tui.bus.wire.encoding import Decoder
+from tui.bus.wire.messages import AuditMessage, RoomMessage
+from tui.bus.wire.post import Incoming
 from tui.checks.timeline import timeline
 from tui.errors import CiltopError, KubeconfigError
 from tui.model.names import NodeUid

@@ -11,9 +11,9 @@ import pytest
 
 from tests.brokers import PROGRAM, Certificates, Mosquitto, free_port
 from tests.contract.link_rig import FAST, HOUR, linked, settle
-from tui.bus.address import BrokerAddress
-from tui.bus.post import LinkKind, Outgoing
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.link.address import BrokerAddress
+from tui.bus.wire.post import LinkKind, Outgoing
+from tui.bus.wire.topics import Topic, TopicKind
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROOM = "ciltop/v1/c/room"

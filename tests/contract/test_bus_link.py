@@ -8,9 +8,9 @@ import pytest
 
 from tests.brokers import MosquittoFactory, Proxy
 from tests.contract.link_rig import linked, settle
-from tui.bus.link import Link, Pace, fresh_client_id
-from tui.bus.outbox import Bounds
-from tui.bus.post import LinkKind, Outgoing
+from tui.bus.link.link import Link, Pace, fresh_client_id
+from tui.bus.link.outbox import Bounds
+from tui.bus.wire.post import LinkKind, Outgoing
 
 FACTS = "ciltop/v1/c/node/n1/facts"
 
@@ -168,7 +168,7 @@ async def test_a_short_break_sends_no_delayed_will(mosquitto: MosquittoFactory) 
 
 
 async def test_closing_does_not_wait_for_a_broker_that_is_not_there() -> None:
-    from tui.bus.address import BrokerAddress
+    from tui.bus.link.address import BrokerAddress
 
     # 192.0.2.0/24 is for documentation: nothing answers there (RFC 5737).
     async with asyncio.timeout(4), linked(BrokerAddress("mqtt", "192.0.2.1", 1883)) as rig:

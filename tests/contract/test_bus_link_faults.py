@@ -15,8 +15,8 @@ import pytest
 
 from tests.brokers import Mosquitto, MosquittoFactory, Proxy
 from tests.contract.link_rig import FAST, HOUR, linked, settle
-from tui.bus.address import BrokerAddress
-from tui.bus.post import LinkKind, Outgoing
+from tui.bus.link.address import BrokerAddress
+from tui.bus.wire.post import LinkKind, Outgoing
 
 
 async def test_a_broker_killed_mid_stream_is_found_again(mosquitto: MosquittoFactory) -> None:
@@ -179,9 +179,9 @@ async def test_a_broker_that_says_who_took_our_place_is_believed(
 
 SUSPENDED = """
 import asyncio, sys
-from tui.bus.address import BrokerAddress
-from tui.bus.link import Link, Pace
-from tui.bus.post import LinkKind
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link, Pace
+from tui.bus.wire.post import LinkKind
 
 async def main():
     newest = {}

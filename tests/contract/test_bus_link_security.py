@@ -10,8 +10,8 @@ import pytest
 
 from tests.brokers import MosquittoFactory, Proxy
 from tests.contract.link_rig import FAST, HOUR, linked, settle
-from tui.bus.link import DEFAULT_PACE
-from tui.bus.post import LinkKind, Outgoing
+from tui.bus.link.link import DEFAULT_PACE
+from tui.bus.wire.post import LinkKind, Outgoing
 
 USERS = {"collector": "right", "viewer": "also right"}
 PATIENT = replace(FAST, retry_refused=(HOUR, HOUR))

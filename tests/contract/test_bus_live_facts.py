@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tests.contract.live_rig import running
 from tests.unit.bus_letters import AT, CLUSTER, incoming, letter
-from tui.bus.encoding import MOST_BYTES, Decoder, encode_letter
-from tui.bus.intake import Intake
-from tui.bus.messages import ClusterMessage, FactsMessage
-from tui.bus.node_messages import facts_message
-from tui.bus.packing import unpack
-from tui.bus.texts import looks_plain
+from tui.bus.publishing.node_messages import facts_message
+from tui.bus.receiving.intake import Intake
+from tui.bus.wire.encoding import MOST_BYTES, Decoder, encode_letter
+from tui.bus.wire.messages import ClusterMessage, FactsMessage
+from tui.bus.wire.packing import unpack
+from tui.bus.wire.texts import looks_plain
 from tui.model.schema import decode, encode
 from tui.model.snapshot import NodeFacts
 from tui.store import Store

@@ -16,7 +16,7 @@ import pytest
 
 from tests.contract.test_command_line import LIMIT_SECONDS, Terminal, _processes_of
 from tui import demo_mqtt
-from tui.bus.address import broker_address
+from tui.bus.link.address import broker_address
 from tui.cli import main
 from tui.config import load_config
 from tui.demo_mqtt import COLLECTORS, BrokerDemo, find_broker

@@ -24,7 +24,7 @@ from tests.contract.mqtt_faults_rig import (
     quick,
 )
 from tests.unit.bus_rig import log_batch
-from tui.bus.post import LinkKind, Outgoing
+from tui.bus.wire.post import LinkKind, Outgoing
 from tui.model.room import CollectorSeen, Presence
 from tui.model.snapshot import SourceState
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from tests.broker_proxy import Proxy
 from tests.brokers import Mosquitto, MosquittoFactory
 from tests.contract.mqtt_faults_rig import eventually
-from tui.bus.rendezvous import owner
+from tui.bus.sharing.rendezvous import owner
 from tui.simulator import api, execstream
 from tui.simulator.fleet import SCENARIOS, Fleet
 from tui.simulator.server import SimulatorServer

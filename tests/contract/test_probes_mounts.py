@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from tui.cilium.frames import EXIT_NO_MAP, Frame, parse_frames
-from tui.cilium.hostmounts import DEFAULT_ROOT, FALLBACK_ROOT, parse_mounts
-from tui.cilium.probes import exec_argv, new_nonce
+from tui.cilium.hostmounts import FALLBACK_ROOT, parse_mounts
+from tui.cilium.probes import DEFAULT_ROOT, exec_argv, new_nonce
 from tui.model.host import MapSurvival
 
 pytestmark = pytest.mark.bpf

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.contract.live_rig import LiveRig
-from tui.bus.rendezvous import owner
+from tui.bus.sharing.rendezvous import owner
 from tui.cluster.access import ConnectionSettings
 from tui.cluster.session import Session
 from tui.collect.live import LiveSource, connect_session

@@ -22,9 +22,9 @@ import pytest
 
 from tests.contract.dashboard_rig import Dashboard, Received, Simulated, dashboard, simulated
 from tests.unit.bus_source_rig import Sender
-from tui.bus import chooser, clusters, inbox, intake, outlook, reading, source
-from tui.bus.encoding import encode_letter
-from tui.bus.messages import AuditMessage, RoomMessage
+from tui.bus.receiving import chooser, clusters, inbox, intake, outlook, reading, source
+from tui.bus.wire.encoding import encode_letter
+from tui.bus.wire.messages import AuditMessage, RoomMessage
 from tui.model.operations import ArmingMode, AuditEvent, AuditRecord
 from tui.model.snapshot import Snapshot
 from tui.safety import clean

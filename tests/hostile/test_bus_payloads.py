@@ -24,11 +24,11 @@ from tests.unit.bus_letters import (
     read_facts,
     topic_of,
 )
-from tui.bus.encoding import MOST_BYTES, Decoder, RejectedError, encode_letter
-from tui.bus.intake import Intake
-from tui.bus.messages import FactsMessage, Letter, Message
-from tui.bus.packing import unpack
-from tui.bus.post import Incoming
+from tui.bus.receiving.intake import Intake
+from tui.bus.wire.encoding import MOST_BYTES, Decoder, RejectedError, encode_letter
+from tui.bus.wire.messages import FactsMessage, Letter, Message
+from tui.bus.wire.packing import unpack
+from tui.bus.wire.post import Incoming
 from tui.safety import clean
 from tui.store import Store
 

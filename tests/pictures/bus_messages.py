@@ -7,7 +7,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from tui.bus.messages import (
+from tui.bus.publishing.node_messages import facts_message
+from tui.bus.publishing.postbox import DELIVERIES, Postbox
+from tui.bus.sharing.presence import Identity, presence_of
+from tui.bus.wire.messages import (
     AuditMessage,
     ClusterMessage,
     FindingsMessage,
@@ -16,11 +19,8 @@ from tui.bus.messages import (
     RoomMessage,
     WarningsMessage,
 )
-from tui.bus.node_messages import facts_message
-from tui.bus.post import LinkCounts, LinkState, Outgoing
-from tui.bus.postbox import DELIVERIES, Postbox
-from tui.bus.presence import Identity, presence_of
-from tui.bus.topics import TopicKind, parse_topic
+from tui.bus.wire.post import LinkCounts, LinkState, Outgoing
+from tui.bus.wire.topics import TopicKind, parse_topic
 from tui.model.agent import AgentVersion
 from tui.model.cluster import CiliumConfigMap, ClusterFacts, ConfigWrite
 from tui.model.findings import (

@@ -16,9 +16,9 @@ from unittest import mock
 
 from tests.brokers import PROGRAM, Mosquitto, Options, configure
 from tests.pictures.scenes import Event, Scene
-from tui.bus.address import BrokerAddress
-from tui.bus.link import Link
-from tui.bus.responder import Responder
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link
+from tui.bus.receiving.responder import Responder
 from tui.cluster.access import ConnectionSettings
 from tui.collect.live import LiveSource
 from tui.collect.settings import CollectSettings

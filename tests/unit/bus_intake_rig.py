@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.unit.bus_letters import AT, CLUSTER, incoming, letter, of_node, read_facts
-from tui.bus.encoding import Decoder, encode_letter
-from tui.bus.intake import Intake
-from tui.bus.messages import FactsMessage, Letter
+from tui.bus.receiving.intake import Intake
+from tui.bus.wire.encoding import Decoder, encode_letter
+from tui.bus.wire.messages import FactsMessage, Letter
 from tui.model.snapshot import Fact, NodeFacts
 
 MONO = 1_000.0

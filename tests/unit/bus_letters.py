@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.unit.checks_facts import node_facts
-from tui.bus.messages import (
+from tui.bus.wire.messages import (
     AuditMessage,
     ClusterMessage,
     Envelope,
@@ -24,8 +24,8 @@ from tui.bus.messages import (
     RoomMessage,
     WarningsMessage,
 )
-from tui.bus.post import Incoming
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.wire.post import Incoming
+from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.host import HostFacts
 from tui.model.logs import LogBatch, LogLevel, LogLine
 from tui.model.maps import NO_TREND, CountOrigin, MapKind, MapUsage, Trend

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tui.bus.membership import INTERVAL_SECONDS, Membership
-from tui.bus.messages import Envelope, Letter, PresenceMessage
+from tui.bus.sharing.membership import INTERVAL_SECONDS, Membership
+from tui.bus.wire.messages import Envelope, Letter, PresenceMessage
 from tui.model.room import Presence
 from tui.model.snapshot import SourceState
 from tui.safety import clean

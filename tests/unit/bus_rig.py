@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.unit.store_facts import agent, batch, line, node, origin, usage
-from tui.bus.encoding import Decoder, encode_letter
-from tui.bus.membership import Membership
-from tui.bus.messages import (
+from tui.bus.publishing.publisher import Publisher
+from tui.bus.publishing.tee import LogTee
+from tui.bus.sharing.membership import Membership
+from tui.bus.sharing.presence import Identity
+from tui.bus.sharing.rendezvous import owner
+from tui.bus.wire.encoding import Decoder, encode_letter
+from tui.bus.wire.messages import (
     Envelope,
     FactsMessage,
     FindingsMessage,
@@ -18,12 +22,8 @@ from tui.bus.messages import (
     PresenceMessage,
     WarningsMessage,
 )
-from tui.bus.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
-from tui.bus.presence import Identity
-from tui.bus.publisher import Publisher
-from tui.bus.rendezvous import owner
-from tui.bus.tee import LogTee
-from tui.bus.topics import Topic, TopicKind, parse_topic
+from tui.bus.wire.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
+from tui.bus.wire.topics import Topic, TopicKind, parse_topic
 from tui.model.logs import LogBatch
 from tui.model.maps import MapUsage
 from tui.model.names import NodeUid

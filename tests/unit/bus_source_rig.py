@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from tests.unit.store_facts import agent, node
-from tui.bus.encoding import encode_letter
-from tui.bus.inbox import Inbox
-from tui.bus.messages import (
+from tui.bus.receiving.inbox import Inbox
+from tui.bus.receiving.source import BrokerSource
+from tui.bus.wire.encoding import encode_letter
+from tui.bus.wire.messages import (
     AuditMessage,
     ClusterMessage,
     Envelope,
@@ -22,9 +23,8 @@ from tui.bus.messages import (
     RoomMessage,
     WarningsMessage,
 )
-from tui.bus.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
-from tui.bus.source import BrokerSource
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.wire.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
+from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeUid
 from tui.model.operations import AuditEvent, AuditRecord

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.bus.address import BrokerAddress, broker_address
+from tui.bus.link.address import BrokerAddress, broker_address
 from tui.config import Config, describe, load_config
 from tui.errors import ConfigError
 from tui.safety.secret import Secret

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.bus.clocks import STEADY_SECONDS, WINDOW_SECONDS, SenderClocks
-from tui.bus.messages import Envelope
-from tui.bus.post import Incoming
+from tui.bus.receiving.clocks import STEADY_SECONDS, WINDOW_SECONDS, SenderClocks
+from tui.bus.wire.messages import Envelope
+from tui.bus.wire.post import Incoming
 from tui.safety import clean
 
 WALL, MONO = 1_700_000_000.0, 5_000.0

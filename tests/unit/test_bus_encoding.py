@@ -25,9 +25,9 @@ from tests.unit.bus_letters import (
     read_facts,
 )
 from tests.unit.checks_facts import cluster_facts, node_facts
-from tui.bus.bounds import MOST_CHARACTERS
-from tui.bus.encoding import Decoder, RejectedError, encode_letter
-from tui.bus.messages import (
+from tui.bus.wire.bounds import MOST_CHARACTERS
+from tui.bus.wire.encoding import Decoder, RejectedError, encode_letter
+from tui.bus.wire.messages import (
     ClusterMessage,
     FactsMessage,
     FindingsMessage,
@@ -35,9 +35,9 @@ from tui.bus.messages import (
     Message,
     WarningsMessage,
 )
-from tui.bus.packing import unpack
-from tui.bus.post import Incoming
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.wire.packing import unpack
+from tui.bus.wire.post import Incoming
+from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.agent import EffectiveConfig
 from tui.model.reading import Origin, Reading, ReadingState
 from tui.model.snapshot import NodeFacts

@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.bus_letters import AT, batch, incoming, letter, line, read_facts
 from tests.unit.checks_facts import cluster_facts, known, node_facts
-from tui.bus.encoding import MOST_BYTES, Decoder, encode_letter
-from tui.bus.messages import (
+from tui.bus.wire.encoding import MOST_BYTES, Decoder, encode_letter
+from tui.bus.wire.messages import (
     AuditMessage,
     ClusterMessage,
     FactsMessage,

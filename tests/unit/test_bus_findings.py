@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.bus_rig import CLUSTER, OTHER, OWN, Rig, facts, uid_of, uid_owned_by
 from tests.unit.report_facts import finding
-from tui.bus.findings_parts import (
+from tui.bus.publishing.findings_parts import (
     MOST_CALM_NODES,
     MOST_FINDINGS,
     MOST_NODES,
@@ -17,10 +17,14 @@ from tui.bus.findings_parts import (
     message_of,
     part_of,
 )
-from tui.bus.findings_publishing import HANDOVER_SECONDS, RENEWAL_SECONDS, SPACING_SECONDS
-from tui.bus.messages import FindingsMessage
-from tui.bus.rendezvous import owner
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.publishing.findings_publishing import (
+    HANDOVER_SECONDS,
+    RENEWAL_SECONDS,
+    SPACING_SECONDS,
+)
+from tui.bus.sharing.rendezvous import owner
+from tui.bus.wire.messages import FindingsMessage
+from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.findings import AffectedObject, Evidence, Finding, FindingSeverity, MissingEvidence
 from tui.model.names import NodeName
 from tui.model.room import Presence

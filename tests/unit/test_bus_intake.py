@@ -16,9 +16,9 @@ from tests.unit.bus_letters import (
     presence,
 )
 from tests.unit.checks_facts import cluster_facts, known
-from tui.bus.encoding import RejectedError
-from tui.bus.intake import AGES_KEY, LOST_KEY, LOST_SECONDS
-from tui.bus.messages import (
+from tui.bus.receiving.intake import AGES_KEY, LOST_KEY, LOST_SECONDS
+from tui.bus.wire.encoding import RejectedError
+from tui.bus.wire.messages import (
     AuditMessage,
     ClusterMessage,
     FactsMessage,

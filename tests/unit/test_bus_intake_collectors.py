@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.bus_intake_rig import NODE, Rig
 from tests.unit.bus_letters import AT, CLUSTER, letter, presence
-from tui.bus.encoding import RejectedError
-from tui.bus.presences import FORGOTTEN_SECONDS, MOST_COLLECTORS
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.receiving.presences import FORGOTTEN_SECONDS, MOST_COLLECTORS
+from tui.bus.wire.encoding import RejectedError
+from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.room import CollectorSeen, Presence
 from tui.model.snapshot import Fact, Gap, GapChanged
 from tui.safety import clean

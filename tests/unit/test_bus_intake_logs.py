@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.bus_intake_rig import NODE, Rig, only
 from tests.unit.bus_letters import AT, batch, letter, line
-from tui.bus.messages import FactsMessage, Letter, WarningsMessage
-from tui.bus.nodelog import REMEMBERED_SECONDS
+from tui.bus.receiving.nodelog import REMEMBERED_SECONDS
+from tui.bus.wire.messages import FactsMessage, Letter, WarningsMessage
 from tui.model.logs import LogBatch, LogEntry, LogGap, LogLine
 from tui.model.names import ContainerId, NodeUid
 from tui.model.snapshot import Fact

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from tests.unit.bus_members import NODES, presence
-from tui.bus.membership import MOST_PEERS, SETTLE_SECONDS, Membership
-from tui.bus.messages import Letter, PresenceMessage, WarningsMessage
-from tui.bus.rendezvous import owner
+from tui.bus.sharing.membership import MOST_PEERS, SETTLE_SECONDS, Membership
+from tui.bus.sharing.rendezvous import owner
+from tui.bus.wire.messages import Letter, PresenceMessage, WarningsMessage
 from tui.model.room import Presence
 from tui.model.snapshot import SourceState
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.unit.bus_members import NODES, STEP_SECONDS, Bus, Collector
-from tui.bus.membership import INTERVAL_SECONDS
+from tui.bus.sharing.membership import INTERVAL_SECONDS
 
 IDS = st.sampled_from(["a", "b", "c"])
 PLACE = st.integers(min_value=0, max_value=5)

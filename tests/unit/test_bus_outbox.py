@@ -3,10 +3,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.bus.keeping import KEPT_SECONDS, held_seconds, kind_word
-from tui.bus.outbox import Bounds, Outbox
-from tui.bus.post import LinkCounts, Outgoing
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.link.outbox import Bounds, Outbox
+from tui.bus.wire.keeping import KEPT_SECONDS, held_seconds, kind_word
+from tui.bus.wire.post import LinkCounts, Outgoing
+from tui.bus.wire.topics import Topic, TopicKind
 
 
 def box(**bounds: int) -> tuple[Outbox, LinkCounts]:

@@ -14,7 +14,7 @@ import aiomqtt
 import pytest
 from paho.mqtt.client import Client as PahoClient
 
-from tui.bus.pahosocket import hang_up, is_open, paho_of, send_whole_frames, watch_socket
+from tui.bus.link.pahosocket import hang_up, is_open, paho_of, send_whole_frames, watch_socket
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 LONG = [bytes([number]) * 200_000 for number in range(12)]

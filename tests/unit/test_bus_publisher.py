@@ -18,11 +18,11 @@ from tests.unit.bus_rig import (
     uid_owned_by,
 )
 from tests.unit.store_facts import agent, node
-from tui.bus.messages import ClusterMessage, FactsMessage, PresenceMessage
-from tui.bus.node_publishing import FIRST_SECONDS, GONE_SECONDS
-from tui.bus.post import Incoming, LinkKind, LinkState, Outgoing
-from tui.bus.rendezvous import owner
-from tui.bus.topics import Topic, TopicKind, parse_topic
+from tui.bus.publishing.node_publishing import FIRST_SECONDS, GONE_SECONDS
+from tui.bus.sharing.rendezvous import owner
+from tui.bus.wire.messages import ClusterMessage, FactsMessage, PresenceMessage
+from tui.bus.wire.post import Incoming, LinkKind, LinkState, Outgoing
+from tui.bus.wire.topics import Topic, TopicKind, parse_topic
 from tui.model.cluster import ClusterFacts
 from tui.model.findings import FindingSeverity, Verdict
 from tui.model.maps import Trend

@@ -11,9 +11,9 @@ import pytest
 from tests.unit.bus_rig import Rig, facts
 from tests.unit.test_bus_findings import of_nodes
 from tests.unit.test_bus_publisher import NODE_1, of_topic
-from tui.bus import findings_publishing
-from tui.bus.findings_parts import part_of
-from tui.bus.messages import FindingsMessage
+from tui.bus.publishing import findings_publishing
+from tui.bus.publishing.findings_parts import part_of
+from tui.bus.wire.messages import FindingsMessage
 from tui.model.snapshot import SourceHealth, SourceState
 from tui.safety import clean
 
@@ -52,7 +52,9 @@ def test_parts_that_take_long_to_make_are_made_seldom_but_for_new_findings(
 ) -> None:
     # Each part takes 0.09 s of CPU, and 2 % of a core may go into them.
     ticking = itertools.count(step=0.09)
-    monkeypatch.setattr("tui.bus.findings_publishing.time.thread_time", lambda: next(ticking))
+    monkeypatch.setattr(
+        "tui.bus.publishing.findings_publishing.time.thread_time", lambda: next(ticking)
+    )
     made: list[object] = []
     plain = part_of
 

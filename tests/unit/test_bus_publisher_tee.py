@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.bus_rig import Rig, facts, log_batch
 from tests.unit.store_facts import NODE, batch, line, seen
-from tui.bus.tee import LogTee, TeeSource
-from tui.bus.warnings_publishing import newest_lines
+from tui.bus.publishing.tee import LogTee, TeeSource
+from tui.bus.publishing.warnings_publishing import newest_lines
 from tui.cilium.logcatalogue import explain
 from tui.model.logs import LogBatch, LogGap, LogLevel
 from tui.model.names import ContainerId, NodeName, NodeUid

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.bus import rendezvous
-from tui.bus.rendezvous import Shares, owner, weight
+from tui.bus.sharing import rendezvous
+from tui.bus.sharing.rendezvous import Shares, owner, weight
 
 IDS = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=16, unique=True)
 NODES = [f"node-{number:05}.example" for number in range(5_000)]

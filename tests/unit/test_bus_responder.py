@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.unit.bus_source_rig import HandLink, record
-from tui.bus.encoding import Decoder
-from tui.bus.messages import AuditMessage
-from tui.bus.post import Incoming, LinkKind, LinkState
-from tui.bus.responder import RETOLD_AFTER_SECONDS, RETOLD_SECONDS, Responder
+from tui.bus.receiving.responder import RETOLD_AFTER_SECONDS, RETOLD_SECONDS, Responder
+from tui.bus.wire.encoding import Decoder
+from tui.bus.wire.messages import AuditMessage
+from tui.bus.wire.post import Incoming, LinkKind, LinkState
 from tui.safety import clean
 
 FLEET = clean("fleet")

@@ -8,11 +8,11 @@ import pytest
 
 from tests.unit.bus_rig import CLUSTER, OWN, Rig, facts
 from tests.unit.test_bus_findings import ACTIVE, ARMED, CLEAR, of_nodes, part
-from tui.bus.encoding import encode_letter
-from tui.bus.messages import AuditMessage, Envelope, Letter, RoomMessage
-from tui.bus.post import Incoming
-from tui.bus.room import END_SECONDS, MOST_CHANGES, MOST_RECORDS, RoomBook
-from tui.bus.topics import Topic, TopicKind
+from tui.bus.publishing.room import END_SECONDS, MOST_CHANGES, MOST_RECORDS, RoomBook
+from tui.bus.wire.encoding import encode_letter
+from tui.bus.wire.messages import AuditMessage, Envelope, Letter, RoomMessage
+from tui.bus.wire.post import Incoming
+from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.findings import FindingChange, FindingSeverity
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.safety import clean

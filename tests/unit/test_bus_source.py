@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.bus_source_rig import WALL, Sender, SourceRig, record
 from tests.unit.store_facts import batch, line
-from tui.bus.messages import (
+from tui.bus.receiving.node_ages import FORGET_SECONDS
+from tui.bus.wire.messages import (
     AuditMessage,
     FactsMessage,
     FindingsMessage,
@@ -17,8 +18,7 @@ from tui.bus.messages import (
     RoomMessage,
     WarningsMessage,
 )
-from tui.bus.node_ages import FORGET_SECONDS
-from tui.bus.post import LinkKind, LinkState
+from tui.bus.wire.post import LinkKind, LinkState
 from tui.model.findings import FindingChange, FindingSeverity
 from tui.model.logs import LogEntry
 from tui.model.names import NodeUid

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tui.bus import inbox as inbox_module
-from tui.bus.chooser import SETTLE_SECONDS, Chooser, Standing
-from tui.bus.inbox import Inbox
-from tui.bus.post import Incoming
+from tui.bus.receiving import inbox as inbox_module
+from tui.bus.receiving.chooser import SETTLE_SECONDS, Chooser, Standing
+from tui.bus.receiving.inbox import Inbox
+from tui.bus.wire.post import Incoming
 
 LATER = 100.0 + SETTLE_SECONDS
 CALM = Standing(has_collector=True)

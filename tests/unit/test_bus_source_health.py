@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tui.bus.broker_health import Standpoint, health_of
-from tui.bus.messages import PresenceMessage
-from tui.bus.node_ages import FORGET_SECONDS, NodeAges
-from tui.bus.post import LinkKind, LinkState
+from tui.bus.receiving.broker_health import Standpoint, health_of
+from tui.bus.receiving.node_ages import FORGET_SECONDS, NodeAges
+from tui.bus.wire.messages import PresenceMessage
+from tui.bus.wire.post import LinkKind, LinkState
 from tui.model.names import NodeUid
 from tui.model.room import CollectorSeen, Presence
 from tui.model.snapshot import Fact, NodeGone, SourceHealth, SourceState

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tui.bus.texts import looks_plain, unclean
+from tui.bus.wire.texts import looks_plain, unclean
 
 PLAIN = (
     "a backslash and a bracket: \\[",

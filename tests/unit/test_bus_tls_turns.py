@@ -11,8 +11,8 @@ from collections import Counter
 import aiomqtt
 
 from tests.brokers import Certificates, broker_certificates
-from tui.bus.address import BrokerAddress
-from tui.bus.tls import FairSocket, tls_context
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.tls import FairSocket, tls_context
 
 __all__ = ["broker_certificates"]
 

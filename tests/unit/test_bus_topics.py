@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.bus.topics import Topic, TopicKind, escape, filter_of, parse_topic, unescape
+from tui.bus.wire.topics import Topic, TopicKind, escape, filter_of, parse_topic, unescape
 
 NAMED = (TopicKind.PRESENCE, TopicKind.FACTS, TopicKind.PART, TopicKind.WARNINGS)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.unit.probe_shells import SHELLS, make_container
 from tui.cilium.frames import EXIT_NO_MAP, EXIT_NOT_FOUND
-from tui.cilium.hostmounts import DEFAULT_ROOT, FALLBACK_ROOT, parse_mount, parse_mounts
+from tui.cilium.hostmounts import FALLBACK_ROOT, parse_mount, parse_mounts
+from tui.cilium.probes import DEFAULT_ROOT
 from tui.errors import ParseError
 from tui.model.host import BpfFilesystem, MapSurvival
 

@@ -16,7 +16,7 @@ SECRET = "ciltop-broker"  # noqa: S105 - the name of an object
 METRICS_PORT = 9878
 API_SERVER_PORT = 6443
 MOST_REPLICAS = 256
-"""As many collectors of one cluster are believed (`tui.bus.membership`)."""
+"""As many collectors of one cluster are believed (`tui.bus.sharing.membership`)."""
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from tui.bus.address import BrokerAddress
-from tui.bus.link import Link, fresh_client_id
-from tui.bus.membership import Membership
-from tui.bus.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
-from tui.bus.postbox import Clock, Postbox
-from tui.bus.presence import Identity, farewell_of
-from tui.bus.publisher import Publisher
-from tui.bus.topics import Topic, TopicKind, filter_of
+from tui.bus.link.address import BrokerAddress
+from tui.bus.link.link import Link, fresh_client_id
+from tui.bus.publishing.postbox import Clock, Postbox
+from tui.bus.publishing.publisher import Publisher
+from tui.bus.sharing.membership import Membership
+from tui.bus.sharing.presence import Identity, farewell_of
+from tui.bus.wire.post import Incoming, LinkCounts, LinkKind, LinkState, Outgoing
+from tui.bus.wire.topics import Topic, TopicKind, filter_of
 from tui.collector.notices import Notices
 from tui.collector.reader import ClusterReader
 from tui.errors import BrokerError

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui.bus.tee import LogTee, TeeSource
+from tui.bus.publishing.tee import LogTee, TeeSource
 from tui.collect.acting import OffersSession
 from tui.collect.thread import CollectorThread
 from tui.config import Config

@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 
 from tui import __version__
-from tui.bus.address import BrokerAddress
-from tui.bus.post import LinkKind
-from tui.bus.presence import Identity
+from tui.bus.link.address import BrokerAddress
+from tui.bus.sharing.presence import Identity
+from tui.bus.wire.post import LinkKind
 from tui.collector.bus import CollectorBus
 from tui.collector.naming import cluster_name
 from tui.collector.notices import Notices

@@ -1,0 +1,1 @@
+"""The connection to the broker: address, certificates, reconnecting, what waits."""

@@ -1,0 +1,1 @@
+"""What a collector tells a broker, and when."""

@@ -1,0 +1,1 @@
+"""What a dashboard makes of a broker's messages; what a responder tells."""
