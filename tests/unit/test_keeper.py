@@ -103,8 +103,9 @@ def test_what_is_killed_comes_back_where_it_shall(tmp_path: Path) -> None:
         until(lambda: len(children(folder)) == 1)
         (before,) = children(folder)
         os.kill(before, signal.SIGKILL)
-        until(lambda: bool(children(folder)) and children(folder) != [before])
-        assert ending_of(folder, "lasting").read_text() == "-9\n"
+        ending = ending_of(folder, "lasting")
+        until(lambda: ending.exists() and ending.read_text() == "-9\n")
+        until(lambda: len(children(folder)) == 1 and children(folder) != [before])
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
