@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tui import __version__
-from tui.collect_flags import add_collect
+from tui.commands.collect_flags import add_collect
+from tui.commands.manifest import add_manifest, run_manifest
+from tui.commands.operation_flags import OPERATIONS, add_operations, add_rbac
 from tui.config import SETTINGS, Config, Setting, Value, default_path, describe, load_config
 from tui.errors import CiltopError, ConfigError
-from tui.manifest_command import add_manifest, run_manifest
-from tui.operation_flags import OPERATIONS, add_operations, add_rbac
 
 SCENARIOS = ("healthy", "leak", "shrunk", "mixed", "storm", "degraded")
 OUTPUTS = ("table", "json", "markdown", "junit")
@@ -242,31 +242,31 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from tui.headless import run_explain
+    from tui.commands.check import run_explain
 
     return run_explain(arguments)
 
 
 def _check(config: Config, arguments: argparse.Namespace) -> int:
-    from tui.headless import run_check
+    from tui.commands.check import run_check
 
     return run_check(config, arguments)
 
 
 def _collect(config: Config, arguments: argparse.Namespace) -> int:
-    from tui.headless_collect import run_collect
+    from tui.commands.collect import run_collect
 
     return run_collect(config, arguments)
 
 
 def _operate(config: Config, arguments: argparse.Namespace) -> int:
-    from tui.headless_operations import run_operation
+    from tui.commands.operations import run_operation
 
     return run_operation(config, arguments)
 
 
 def _print_rbac(config: Config, arguments: argparse.Namespace) -> int:
-    from tui.headless_operations import print_rbac
+    from tui.commands.operations import print_rbac
 
     return print_rbac(config, arguments)
 

@@ -60,11 +60,11 @@ def run_demo(config: Config, arguments: argparse.Namespace) -> int:
     import asyncio
 
     if arguments.mqtt:
-        from tui.launch_demo import run_mqtt_demo
+        from tui.demo.dashboard import run_mqtt_demo
 
         return run_mqtt_demo(config, arguments)
 
-    from tui.demo import SimulatorProcess
+    from tui.demo.cluster import SimulatorProcess
 
     with SimulatorProcess(arguments.scenario, arguments.nodes, arguments.seed) as simulator:
 

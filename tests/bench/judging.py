@@ -14,8 +14,8 @@ from tests.bench.measure import heading, ratio, say
 from tui.checks.judging.judge import Judge
 from tui.collect.live import LiveSource
 from tui.collect.settings import CollectSettings
-from tui.demo import SimulatorProcess
-from tui.headless import Progress, collect_once
+from tui.commands.check import Progress, collect_once
+from tui.demo.cluster import SimulatorProcess
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName, NodeUid
 from tui.model.snapshot import NodeFacts, Snapshot

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tui.checks.registry import BY_HARM
-from tui.demo import SimulatorProcess
+from tui.demo.cluster import SimulatorProcess
 
 LIMIT_SECONDS = 100.0
 HARM = ("ACTIVE", "ARMED")

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.brokers import Mosquitto, MosquittoFactory, free_port
-from tui.demo import SimulatorProcess
+from tui.demo.cluster import SimulatorProcess
 
 LIMIT_SECONDS = 60.0
 PREFIX = "ciltop/v1/prod"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.demo import SimulatorProcess
+from tui.demo.cluster import SimulatorProcess
 from tui.errors import ConnectError
 
 LIMIT_SECONDS = 60.0

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from tests.contract.test_command_line import LIMIT_SECONDS, Terminal, _processes_of
-from tui import demo_mqtt
 from tui.bus.link.address import broker_address
 from tui.cli import main
 from tui.config import load_config
-from tui.demo_mqtt import COLLECTORS, BrokerDemo, find_broker
+from tui.demo import broker as demo_broker
+from tui.demo.broker import COLLECTORS, BrokerDemo, find_broker
+from tui.demo.dashboard import _collect_flags, _held
 from tui.errors import ConfigError, ConnectError
-from tui.launch_demo import _collect_flags, _held
 
 SCENARIO = "healthy"
 NODES = 4
@@ -29,7 +29,7 @@ NODES = 4
 
 def without_mosquitto(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(demo_mqtt, "_SBIN", ())
+    monkeypatch.setattr(demo_broker, "_SBIN", ())
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])
@@ -162,7 +162,7 @@ def test_nobodys_own_broker_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_mosquitto_listens_on_loopback_alone(tmp_path: Path) -> None:
-    demo_mqtt.DemoBroker("mosquitto", "/usr/sbin/mosquitto").program(tmp_path, 1234)
+    demo_broker.DemoBroker("mosquitto", "/usr/sbin/mosquitto").program(tmp_path, 1234)
     text = (tmp_path / "mosquitto.conf").read_text(encoding="utf-8")
     assert re.findall(r"^listener .*$", text, re.MULTILINE) == ["listener 1234 127.0.0.1"]
     assert "persistence false" in text

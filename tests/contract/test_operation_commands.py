@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.demo import SimulatorProcess
+from tui.demo.cluster import SimulatorProcess
 
 LIMIT_SECONDS = 110.0
 

@@ -24,7 +24,7 @@ from tui.collect.live import LiveSource
 from tui.collect.settings import CollectSettings
 from tui.collect.thread import CollectorThread
 from tui.config import load_config
-from tui.demo import SimulatorProcess
+from tui.demo.cluster import SimulatorProcess
 from tui.launch import feed_of, operator_opener
 from tui.launch_broker import broker_parts
 from tui.model.names import NodeName

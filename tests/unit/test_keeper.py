@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.keeper import Program, complaints_of, ending_of, write_programs
+from tui.demo.keeper import Program, complaints_of, ending_of, write_programs
 
 LIMIT_SECONDS = 30.0
 SLEEP = "import time; time.sleep(600)"
@@ -26,7 +26,7 @@ def keeping(folder: Path, *programs: Program) -> Iterator[subprocess.Popen[bytes
     folder.mkdir()
     write_programs(folder, programs)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tui.keeper", str(folder)], stdin=subprocess.PIPE
+        [sys.executable, "-m", "tui.demo.keeper", str(folder)], stdin=subprocess.PIPE
     )
     try:
         yield process
@@ -48,7 +48,7 @@ def running(marker: Path) -> list[int]:
 
 
 def children(marker: Path) -> list[int]:
-    return [pid for pid in running(marker) if "tui.keeper" not in arguments_of(pid)]
+    return [pid for pid in running(marker) if "tui.demo.keeper" not in arguments_of(pid)]
 
 
 def arguments_of(pid: int) -> str:

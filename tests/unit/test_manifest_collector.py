@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from tui.cluster.capabilities import Role, rbac_manifest
 from tui.cluster.collector_manifest import collector_manifest
 from tui.cluster.collector_options import CollectorOptions
+from tui.commands.manifest import Commands, add_manifest, run_manifest
 from tui.errors import ConfigError
-from tui.manifest_command import Commands, add_manifest, run_manifest
 from tui.settings import SETTINGS
 
 EVERYTHING = CollectorOptions(

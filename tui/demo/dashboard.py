@@ -29,7 +29,7 @@ def run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
         ConnectError: something did not start.
     """
     from tui.bus.link.address import broker_address
-    from tui.demo_mqtt import COLLECTORS, BrokerDemo
+    from tui.demo.broker import COLLECTORS, BrokerDemo
     from tui.launch import run_broker
 
     collect = _collect_flags(config)

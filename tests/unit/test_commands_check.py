@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.checks_facts import node_facts
-from tui.headless import Progress, collect_once
+from tui.commands.check import Progress, collect_once
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName, NodeUid
 from tui.model.reading import Reading
@@ -64,9 +64,9 @@ class ListedSource:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.headless.TICK_SECONDS", 0.001)
-    monkeypatch.setattr("tui.headless.SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("tui.headless.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("tui.commands.check.TICK_SECONDS", 0.001)
+    monkeypatch.setattr("tui.commands.check.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("tui.commands.check.SLICE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("quick")

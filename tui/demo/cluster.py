@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tui.demo.keeper import Program, complaints_of, ending_of, write_programs
 from tui.errors import ConnectError
-from tui.keeper import Program, complaints_of, ending_of, write_programs
 
 START_SECONDS = 30.0
 STOP_SECONDS = 8.0
@@ -54,7 +54,7 @@ class SimulatorProcess:
         write_programs(self.folder, self.programs())
         # A session of its own: neither ctrl+c nor the terminal's end reaches it before the pipe's.
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "tui.keeper", str(self.folder)],
+            [sys.executable, "-m", "tui.demo.keeper", str(self.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui.config import Chosen, Config
-from tui.demo import START_SECONDS, SimulatorProcess
+from tui.demo.cluster import START_SECONDS, SimulatorProcess
+from tui.demo.keeper import Program
 from tui.errors import ConfigError, ConnectError
-from tui.keeper import Program
 
 COLLECTORS = ("collector-a", "collector-b")
 BROKER = "broker"

@@ -13,8 +13,7 @@ import pytest
 from tests.unit.checks_facts import NOW, UID
 from tests.unit.report_facts import judged_snapshot
 from tui.cli import build_parser
-from tui.errors import ConfigError, ConnectError
-from tui.headless_operations import (
+from tui.commands.operations import (
     EXIT_DENIED,
     EXIT_DONE,
     EXIT_FAILED,
@@ -23,6 +22,7 @@ from tui.headless_operations import (
     _fail_if_ended,
     check_flags,
 )
+from tui.errors import ConfigError, ConnectError
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName
 from tui.model.operations import (
