@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tui.bus.link.address import BrokerAddress
     from tui.cluster.session import Session
     from tui.collect.acting import Acting, Ground, OpenActing
+    from tui.collect.live import LiveSource
     from tui.collect.thread import CollectorThread
     from tui.model.operations import AuditRecord
     from tui.model.snapshot import Fact, Source
@@ -75,6 +76,29 @@ class KubeconfigSession:
             selector=self._config.text("selector") or "",
         )
         return found.namespace
+
+    async def reader(self, namespace: str) -> LiveSource:
+        """Return what reads nodes of this cluster itself, with a session of its own."""
+        import asyncio
+        import importlib
+
+        await asyncio.to_thread(importlib.import_module, "tui.collect.live")
+        from tui.cluster.access import ConnectionSettings
+        from tui.collect.live import LiveSource
+        from tui.collect.settings import CollectSettings
+
+        async def connect(_: ConnectionSettings) -> Session:
+            return await self.open()
+
+        connection = ConnectionSettings(self._config.text("kubeconfig"), self._context, namespace)
+        settings = CollectSettings(
+            interval_seconds=self._config.number("interval"),
+            max_execs=int(self._config.number("max-execs") or 1),
+            selector=self._config.text("selector") or "",
+            namespace=namespace,
+            container=self._config.text("container") or "",
+        )
+        return LiveSource(connection, settings, connect=connect)
 
 
 def broker_parts(config: Config) -> BrokerParts:

@@ -12,9 +12,12 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from tui.attending import READ, Attending, ReadsNodes
+from tui.confluence import Confluence
 from tui.errors import ClusterError, KubeconfigError, NotFoundError
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName, NodeUid
@@ -27,7 +30,6 @@ from tui.model.snapshot import (
     NodeGone,
     NodeSeen,
     SourceReset,
-    SourceState,
 )
 from tui.safety import CleanText
 
@@ -47,8 +49,6 @@ FLUSH_SECONDS = 0.2
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 """RFC 1123 subdomain, as the API server demands of a Node's name."""
 
-_READ = (SourceState.LIVE, SourceState.DEGRADED)
-
 
 class OpensSession(Protocol):
     """The kubeconfig that was chosen."""
@@ -64,6 +64,10 @@ class OpensSession(Protocol):
 
     async def namespace(self, session: Session) -> CleanText:
         """Return the namespace where Cilium runs."""
+        ...
+
+    async def reader(self, namespace: str) -> ReadsNodes:
+        """Return what reads nodes of this cluster itself, with a session of its own."""
         ...
 
 
@@ -140,6 +144,8 @@ class RespondingSource:
         self._responder = responder
         self._opens = opens
         self._sleep = sleep
+        self._facts = Confluence()
+        self._attending = Attending(self._facts.tell)
         self._nodes: dict[NodeUid, NodeName] = {}
         self._cluster: ClusterFacts | None = None
         self._seeking: asyncio.Task[None] | None = None
@@ -166,7 +172,9 @@ class RespondingSource:
         """Do nothing: collectors are not asked for anything."""
 
     def revisit(self, uids: Collection[NodeUid]) -> None:
-        """Do nothing: the collectors read every node again on their own."""
+        """Read the nodes in work directly, beside the collectors; none ends that."""
+        if self._opens is not None and self._session is not None:
+            self._attending.revisit(uids, partial(self._opens.reader, self._namespace))
 
     def choose_cluster(self, name: str) -> None:
         """Show another cluster, unless an operation runs on this one."""
@@ -201,13 +209,15 @@ class RespondingSource:
     async def facts(self) -> AsyncIterator[Fact]:
         """Yield facts until cancelled."""
         flushing = asyncio.create_task(self._flush(), name="publish audit records")
-        facts = self._broker.facts()
+        facts = self._facts.facts(self._broker.facts())
         try:
-            async with aclosing(facts) as following:  # type: ignore[type-var]  # sources are async generators
-                async for fact in following:
+            async with aclosing(facts) as following:
+                async for fact, is_told in following:
                     if isinstance(fact, SourceReset):
                         await self._leave_cluster()
-                    yield self._noted(fact)
+                    noted = self._noted(fact) if is_told else fact
+                    if noted is not None:
+                        yield noted
                     if self._session is not None and not self._is_offered:
                         # Before anybody may act: what must be typed comes from the session.
                         yield ClusterSeen(self._own(self._cluster or ClusterFacts()))
@@ -222,7 +232,8 @@ class RespondingSource:
             self._responder.flush()
             await self._sleep(FLUSH_SECONDS)
 
-    def _noted(self, fact: Fact) -> Fact:
+    def _noted(self, fact: Fact) -> Fact | None:
+        """Take in what the broker tells; return what of it is not known better."""
         match fact:
             case NodeSeen() if len(self._nodes) < NODES_KEPT and _is_name(fact.node.name):
                 self._nodes.setdefault(fact.node.uid, fact.node.name)
@@ -231,9 +242,9 @@ class RespondingSource:
             case ClusterSeen():
                 self._cluster = fact.cluster
                 return ClusterSeen(self._own(fact.cluster))
-            case HealthChanged() if fact.health.state in _READ and self._nodes:
+            case HealthChanged() if fact.health.state in READ and self._nodes:
                 self._begin()
-        return fact
+        return self._attending.admitted(fact)
 
     def _own(self, cluster: ClusterFacts) -> ClusterFacts:
         """Return the cluster's facts with what must be typed and where is written as we know it."""
@@ -264,6 +275,8 @@ class RespondingSource:
             seeking.cancel()
             await asyncio.gather(seeking, return_exceptions=True)
         await self.leave()
+        await self._attending.close()
+        self._facts.forget()
         self._responder.flush()
         session, self._session = self._session, None
         if session is not None:
