@@ -75,6 +75,10 @@ class _Nowhere:
     def send(self, outgoing: Outgoing) -> None:
         """Forget it."""
 
+    def will_replace(self, topic: str) -> bool:
+        """Nothing waits."""
+        return False
+
 
 def _origin(source: str) -> Origin:
     return Origin(clean(source), NOW - 2.0, UID, CONTAINER)

@@ -63,6 +63,9 @@ class Wire:
     def send(self, outgoing: Outgoing) -> None:
         self.sent.append(outgoing)
 
+    def will_replace(self, topic: str) -> bool:
+        return False
+
     def take(self) -> list[Outgoing]:
         sent, self.sent = self.sent, []
         return sent

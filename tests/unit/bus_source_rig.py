@@ -71,6 +71,9 @@ class HandLink:
     def send(self, outgoing: Outgoing) -> None:
         self.sent.append(outgoing)
 
+    def will_replace(self, topic: str) -> bool:
+        return False
+
     def expect_echo(self, topic: str) -> None:
         self.expected.append(topic)
 

@@ -4,9 +4,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.bus.link.outbox import Bounds, Outbox
+from tui.bus.publishing.postbox import Postbox
+from tui.bus.wire.encoding import Decoder
 from tui.bus.wire.keeping import KEPT_SECONDS, held_seconds, kind_word
-from tui.bus.wire.post import LinkCounts, Outgoing
+from tui.bus.wire.messages import FactsMessage
+from tui.bus.wire.post import Incoming, LinkCounts, LinkState, Outgoing
 from tui.bus.wire.topics import Topic, TopicKind
+from tui.collector.running import MachineClock
+
+
+class Waits:
+    """A link that is down: what is sent waits in its outbox."""
+
+    state = LinkState()
+    counts = LinkCounts()
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def send(self, outgoing: Outgoing) -> None:
+        self._outbox.put(outgoing)
+
+    def will_replace(self, topic: str) -> bool:
+        return self._outbox.has_unseen(topic)
 
 
 def box(**bounds: int) -> tuple[Outbox, LinkCounts]:
@@ -37,6 +57,38 @@ def test_only_the_newest_of_a_state_is_kept_at_its_old_place() -> None:
     assert counts.replaced == 1
     assert counts.dropped == {}
     assert outbox.waiting_bytes == 0
+
+
+def test_the_end_of_a_state_is_not_followed_by_the_state() -> None:
+    outbox, counts = box()
+    for outgoing in (facts("a", b"a1"), facts("b", b"b1")):
+        outbox.put(outgoing)
+    outbox.put(Outgoing(facts("a").topic, b"gone", 1))
+    outbox.put(Outgoing(facts("a").topic, b"", 1, is_retained=True))
+    assert drained(outbox) == [b"gone", b"", b"b1"]
+    assert counts.replaced == 1
+
+
+def test_only_a_state_that_nobody_can_have_seen_is_unseen() -> None:
+    outbox, _ = box()
+    outbox.put(facts("a", b"a"))
+    outbox.give_back([facts("b", b"may have arrived", 1)])
+    assert outbox.has_unseen(facts("a").topic)
+    assert not outbox.has_unseen(facts("b").topic)
+    drained(outbox)
+    assert not outbox.has_unseen(facts("a").topic)
+
+
+def test_a_state_that_was_replaced_while_it_waited_is_no_loss_to_its_receivers() -> None:
+    outbox, _ = box()
+    postbox = Postbox(Waits(outbox), "c", "own", "run", MachineClock())
+    numbers: list[int] = []
+    for is_sent in (True, False, False, True, True):
+        postbox.post(FactsMessage(None), TopicKind.FACTS, "a")
+        while is_sent and (sent := outbox.take(True)) is not None:
+            letter = Decoder().decode(Incoming(sent.topic, sent.payload, False, 0.0))
+            numbers.append(letter.envelope.seq)
+    assert numbers == [1, 2, 3]
 
 
 def test_events_keep_their_order_and_are_given_up_at_the_bound() -> None:

@@ -66,6 +66,10 @@ class _Nowhere:
     def send(self, outgoing: Outgoing) -> None:
         """Forget it."""
 
+    def will_replace(self, topic: str) -> bool:
+        """Nothing waits."""
+        return False
+
 
 class CollectorBus:
     """The link and all who use it."""

@@ -110,7 +110,8 @@ class Link:
         self._closing = asyncio.Event()
         self._finished = asyncio.Event()
         self._finished.set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """When a refused subscription is tried again, by its filter."""
         self._short_lives = 0
         self._has_been_up = False
         self._drained: asyncio.Event | None = None
@@ -147,6 +148,10 @@ class Link:
             raise ValueError(f"not a topic to publish to: {outgoing.topic[:80]!r}")
         self._outbox.put(outgoing)
         self._flush_soon()
+
+    def will_replace(self, topic: str) -> bool:
+        """Whether a state for this topic waits that nobody can have seen yet."""
+        return self._outbox.has_unseen(topic)
 
     def subscribe(self, topic_filter: str, qos: int = 0) -> None:
         """Ask for topics, now and after each reconnect; retained ones come again each time."""
@@ -272,7 +277,7 @@ class Link:
             return
         self._outbox.give_back(connection.undelivered)
         self._complaints.end()
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         await connection.abort()
@@ -334,10 +339,13 @@ class Link:
         self._complaints.was_subscribed(topic_filter, refusal)
         if refusal:
             loop = asyncio.get_running_loop()
+            if topic_filter in self._timers:
+                self._timers[topic_filter].cancel()
             timer = loop.call_later(self._pace.ask_again, self._ask_again, topic_filter)
-            self._timers.add(timer)
+            self._timers[topic_filter] = timer
 
     def _ask_again(self, topic_filter: str) -> None:
+        del self._timers[topic_filter]
         if self._connection is not None and topic_filter in self._filters:
             self._connection.subscribe({topic_filter: self._filters[topic_filter]})
 

@@ -60,6 +60,13 @@ class Outbox:
         """Payloads that wait, with what holding them costs."""
         return self._state_bytes + self._event_bytes
 
+    def has_unseen(self, topic: str) -> bool:
+        """Whether a state for this topic waits that was never handed to the broker.
+
+        Of those with an acknowledgement nobody can tell: one that came back may have arrived.
+        """
+        return topic in self._plain.states
+
     def put(self, outgoing: Outgoing) -> None:
         """Add a message, or count it as given up."""
         if outgoing.replaces:
@@ -130,6 +137,8 @@ class Outbox:
         if is_full or self._event_bytes + _size(outgoing) > self._bounds.event_bytes:
             self.drop(outgoing)
             return
+        # A state that goes out behind the end of its subject would bring it back.
+        self._counts.replaced += self._forget(outgoing.topic)
         self._event_bytes += _size(outgoing)
         events.append(outgoing)
 
@@ -144,11 +153,15 @@ class Outbox:
         self._event_bytes -= _size(outgoing)
         return outgoing
 
-    def _forget(self, topic: str) -> None:
+    def _forget(self, topic: str) -> int:
+        """Forget the states that wait for a topic; return how many there were."""
+        found = 0
         for lane in (self._acknowledged, self._plain):
             before = lane.states.pop(topic, None)
             if before is not None:
                 self._state_bytes -= _size(before)
+                found += 1
+        return found
 
 
 def _size(outgoing: Outgoing) -> int:

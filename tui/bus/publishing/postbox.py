@@ -83,9 +83,15 @@ class Postbox:
         return Topic(kind, self._cluster, name)
 
     def made(self, message: Message, kind: TopicKind, name: str = "") -> Outgoing:
-        """Return a message as it goes to the broker; its number is used up."""
+        """Return a message as it goes to the broker; its number is used up.
+
+        Where it takes the place of one that was never sent it has that one's number: the jump
+        would be a loss to those who listen.
+        """
         topic = str(self.topic(kind, name))
-        number = self._numbers.get(topic, 0) + 1
+        number = self._numbers.get(topic, 0)
+        if not number or not self._sends.will_replace(topic):
+            number += 1
         envelope = Envelope(
             self._clean_cluster, self._sender, self._run, number, self._clock.time()
         )

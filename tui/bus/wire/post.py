@@ -98,3 +98,7 @@ class Sends(Protocol):
     def send(self, outgoing: Outgoing) -> None:
         """Queue it; never waits. What finds the queue full is counted and given up."""
         ...
+
+    def will_replace(self, topic: str) -> bool:
+        """Whether a state for this topic waits that nobody can have seen yet."""
+        ...
