@@ -215,7 +215,7 @@ class Attending:
         if health.state is not SourceState.LOST or not self._is_covered():
             return health
         reason = clean(f"the nodes in work are read directly: {health.reason}")
-        return replace(health, state=SourceState.DEGRADED, reason=reason)
+        return replace(health, state=SourceState.DEGRADED, reason=reason, is_partial=True)
 
     def _tell_cover(self) -> None:
         """Tell of the health where it is another one by what is read directly."""

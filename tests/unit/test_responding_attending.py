@@ -122,6 +122,7 @@ async def test_a_lost_broker_is_told_as_degraded_only_while_every_node_in_work_i
     assert isinstance(told, HealthChanged)
     assert told.health.state is SourceState.DEGRADED
     assert "read directly" in told.health.reason
+    assert told.health.is_partial
     assert await rig.read(health(SourceState.LOST)) == [health(SourceState.LOST)], "the API"
     await rig.read(health(SourceState.LIVE))
     del rig.told[:]

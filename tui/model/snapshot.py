@@ -153,6 +153,8 @@ class SourceHealth:
     """Nodes whose first reading is not done."""
     logs_unread: int = 0
     """Agents whose log was not read from its start yet."""
+    is_partial: bool = False
+    """Whether only the nodes of an operation under way are read: all else grows old."""
     nodes_total: int = 0
     """Nodes of the cluster as a live source sees it, those that others read included."""
 

@@ -168,8 +168,9 @@ class Executor:
                         OperationState.PAUSED, f"paused before wave {number + 1}"
                     )
                     await tools.scribe.record(AuditEvent.PAUSED, f"before wave {number + 1}")
-            elif health.state in (SourceState.LOST, SourceState.CONNECTING):
-                text = f"waiting for the API before wave {number + 1}: {health.reason}"
+            elif health.is_partial or health.state in (SourceState.LOST, SourceState.CONNECTING):
+                what = "the other nodes" if health.is_partial else "the API"
+                text = f"waiting for {what} before wave {number + 1}: {health.reason}"
                 await tools.book.change(text=text)
             else:
                 break
