@@ -172,6 +172,7 @@ def leading_rig() -> Rig:
     known = replace(of_nodes(1), nodes=(own.node.uid,))
     rig.see(own, findings=(known,))
     rig.hear_collector(name)
+    rig.tick()  # It subscribes to the parts once it leads.
     rig.hear(part(of_nodes(2)), Topic(TopicKind.PART, CLUSTER, name), name)
     return rig
 
@@ -181,6 +182,22 @@ def test_the_leader_tells_of_all_parts() -> None:
     [message, *_] = wholes(rig, 4)
     assert {name for one in message.findings for name in one.node_names} == {"node-1", "node-2"}
     assert len(message.collectors) == 2
+
+
+def test_parts_of_a_leadership_before_say_nothing_in_the_next() -> None:
+    rig = leading_rig()
+    wholes(rig, 4)
+    [other] = set(rig.publisher.findings.parts) - {OWN}
+    first = rig.publisher.leads_since
+    leader = next(f"l{n}" for n in range(100) if owner("leader", (OWN, other, f"l{n}")) == f"l{n}")
+    rig.hear_collector(leader)
+    wholes(rig, 1)
+    rig.hear(part(of_nodes(2)), Topic(TopicKind.PART, CLUSTER, other), other)
+    rig.hear_collector(other, Presence.GONE)
+    rig.hear_collector(leader, Presence.GONE)
+    [message, *_] = wholes(rig, 4)
+    assert message.collectors == (CleanText(OWN),)
+    assert rig.publisher.leads_since != first, "the parts are to be asked for once more"
 
 
 def test_a_part_is_told_at_once_when_findings_come_and_paced_otherwise() -> None:

@@ -154,18 +154,18 @@ class CollectorBus:
     async def _beat(self) -> None:
         """Keep the share and the presence, whatever else there is to do."""
         beat = min(MOST_BEAT_SECONDS, self._identity.interval_seconds / BEATS_PER_INTERVAL)
-        share, leads = None, False
+        share, leads_since = None, None
         while True:
             self.membership.tick()
             if self.membership.share is not share:
                 share = self.membership.share
                 self._reader.share(share)
-            if self.membership.is_leader is not leads:
-                leads = self.membership.is_leader
-                if leads:
-                    self.link.subscribe(self._parts, 1)
-                else:
+            if self.publisher.leads_since != leads_since:
+                leads_since = self.publisher.leads_since
+                if leads_since is None:
                     self.link.unsubscribe(self._parts)
+                else:
+                    self.link.subscribe(self._parts, 1)
             self.publisher.tell_presence()
             self._notices.say("standby", str(self.membership.standby_reason))
             self._notices.say("share", sharing_of(self.membership))

@@ -99,6 +99,12 @@ class FindingsPublishing:
         self._others[collector] = part
         self._merged = None
 
+    def forget_others(self) -> None:
+        """Forget the others' parts: from here on nothing is heard of them."""
+        self._others.clear()
+        self._left_at.clear()
+        self._merged = None
+
     def send_again(self) -> None:
         """Send everything anew: the broker may have forgotten it."""
         self._part.forget()

@@ -103,6 +103,11 @@ class Publisher:
         return self._leads_since is not None
 
     @property
+    def leads_since(self) -> float | None:
+        """When it began to tell that, by the monotonic clock: from then on it hears the parts."""
+        return self._leads_since
+
+    @property
     def dropped(self) -> Mapping[str, int]:
         """What was given up since the start: messages by kind, and lines of logs."""
         lines = self._tee.dropped_lines + self._warnings.dropped_lines
@@ -217,7 +222,9 @@ class Publisher:
 
     def _note_lead(self) -> None:
         if not self._membership.is_leader:
-            self._leads_since = None
+            if self._leads_since is not None:
+                self._leads_since = None
+                self.findings.forget_others()
         elif self._leads_since is None:
             self._leads_since = self._clock.monotonic()
             # What the leader before has told last is not known.
@@ -252,7 +259,7 @@ class Publisher:
     def _heard_letter(self, name: str, letter: Letter, shift: float) -> None:
         is_own = letter.envelope.run == self._identity.run
         match letter.message:
-            case FindingsMessage() if name:
+            case FindingsMessage() if name and self.is_leading:
                 self.findings.heard(name, by_our_clock(letter.message, shift))
             case RoomMessage() if not is_own:
                 self.room.heard(letter.message, shift)
