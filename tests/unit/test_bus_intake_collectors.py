@@ -101,6 +101,14 @@ def test_a_last_will_is_the_end_until_the_next_word() -> None:
     assert states(rig) == {"c1": Presence.PRESENT}
 
 
+@pytest.mark.parametrize(("last", "is_retained"), [(1, False), (50, True)])
+def test_a_will_counts_whatever_its_number(last: int, is_retained: bool) -> None:
+    rig = Rig()
+    rig.take(letter(presence(), last))
+    rig.take(letter(presence(Presence.GONE), 1), is_retained=is_retained)
+    assert states(rig) == {"c1": Presence.GONE}
+
+
 def test_the_will_of_a_run_that_was_replaced_ends_nothing() -> None:
     rig = Rig()
     rig.take(letter(presence(), 1, run="r2"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tui.bus.receiving import shifting
 from tui.bus.receiving.clocks import SenderClocks
-from tui.bus.receiving.letter_clocks import LetterClocks
+from tui.bus.receiving.letter_clocks import LetterClocks, is_will
 from tui.bus.receiving.losses import Losses, Step
 from tui.bus.receiving.node_intake import NodeIntake
 from tui.bus.receiving.presences import MOST_COLLECTORS, Presences
@@ -78,7 +78,9 @@ class Intake:
         topic = parse_topic(incoming.topic)
         if topic.kind is TopicKind.PRESENCE:
             self._refuse(envelope.sender)
-        step = self._losses.step(incoming.topic, envelope, is_retained=incoming.is_retained)
+        step = Step()
+        if not is_will(message):
+            step = self._losses.step(incoming.topic, envelope, is_retained=incoming.is_retained)
         if step.is_old:
             return []
         if step.lost and incoming.overtaken:
@@ -88,8 +90,8 @@ class Intake:
         shift = self._letter_clocks.shift(letter, incoming, now_wall, now_mono)
         match message:
             case FactsMessage():
-                self._note_age(topic.name, letter, incoming, now_mono)
                 changed = self._nodes.facts(topic.name, message, shift, now_mono)
+                self._note_age(topic.name, letter, incoming, now_mono)
             case WarningsMessage():
                 lost = _lost_lines(envelope.sender, step)
                 changed = self._nodes.warnings(topic.name, message, step, lost)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.bus.receiving.clocks import SenderClocks
-from tui.bus.wire.messages import AuditMessage, Letter, PresenceMessage, RoomMessage
+from tui.bus.wire.messages import AuditMessage, Letter, Message, PresenceMessage, RoomMessage
 from tui.bus.wire.post import Incoming
 from tui.model.room import Presence
 
@@ -25,9 +25,13 @@ class LetterClocks:
         """Learn from a letter, and return what to add to its times to have them by our clock."""
         message = letter.message
         clocks = self._responders if isinstance(message, AuditMessage) else self.collectors
-        is_will = isinstance(message, PresenceMessage) and message.state is Presence.GONE
-        if not is_will:  # A last will was written long before it is sent.
+        if not is_will(message):
             clocks.note(letter.envelope, incoming)
         is_told = isinstance(message, AuditMessage | RoomMessage)
         shift = clocks.told_shift if is_told else clocks.shift
         return shift(letter.envelope, incoming, now_wall, now_mono)
+
+
+def is_will(message: Message) -> bool:
+    """Whether it may be a last will: written, and numbered, long before it is sent."""
+    return isinstance(message, PresenceMessage) and message.state is Presence.GONE

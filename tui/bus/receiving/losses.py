@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from tui.bus.wire.messages import Envelope
 
+MOST_TOPICS = 50_000
+"""Twice what the largest cluster has."""
+
+MOST_SENDERS = 1_000
+
 MOST_LOST = 1_000_000
 """A jump by more is no loss that anybody counts: one message can claim any number."""
 
@@ -23,7 +28,7 @@ class Step:
 
 
 class Losses:
-    """The last number of each topic, and what was lost of whom."""
+    """The last number of each topic, those forgotten first that came first; and what was lost."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[str, str, int]] = {}
@@ -38,6 +43,8 @@ class Losses:
         """
         now = (envelope.sender, envelope.run, envelope.seq)
         before = self._last.get(topic)
+        if before is None and len(self._last) >= MOST_TOPICS:
+            del self._last[next(iter(self._last))]
         if before is None or before[:2] != now[:2]:
             self._last[topic] = now
             return Step(is_handover=before is not None)
@@ -50,8 +57,5 @@ class Losses:
     def count(self, sender: str, lost: int) -> None:
         """Count messages of a sender as lost."""
         self.total += lost
-        self.by_sender[sender] = self.by_sender.get(sender, 0) + lost
-
-    def forget(self, topic: str) -> None:
-        """Forget a topic."""
-        self._last.pop(topic, None)
+        if sender in self.by_sender or len(self.by_sender) < MOST_SENDERS:
+            self.by_sender[sender] = self.by_sender.get(sender, 0) + lost
