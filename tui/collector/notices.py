@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 
@@ -30,5 +31,7 @@ class Notices:
 
 
 def _write_error(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    # Whoever read it may be gone: no reason to collect no more.
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

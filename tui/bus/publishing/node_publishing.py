@@ -88,11 +88,6 @@ class NodePublishing:
         """Nodes of which the broker keeps what this collector sent."""
         return [sent.name for sent in self._sent.values()]
 
-    @property
-    def is_passing(self) -> bool:
-        """Whether a pass is under way."""
-        return self._pass is not None
-
     def owns(self, facts: NodeFacts) -> bool:
         """Whether a node is of the share, as this collector last looked."""
         known = self._is_ours.get(facts.node.uid)
