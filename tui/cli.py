@@ -216,11 +216,11 @@ def _run(arguments: argparse.Namespace) -> int:
     _require_terminal()
     _start_log(config)
     if arguments.command == "demo":
-        from tui.launch import run_demo
+        from tui.demo.dashboard import run_demo
 
         return run_demo(config, arguments)
     if config.text("mqtt") is not None:
-        from tui.launch import run_broker
+        from tui.responding.launch import run_broker
 
         return run_broker(config)
     from tui.launch import run_live

@@ -13,9 +13,7 @@ from tui.config import Config, state_folder
 from tui.errors import ConfigError, ConnectError
 
 if TYPE_CHECKING:
-    from tui.cluster.access import ConnectionSettings
     from tui.cluster.arming import Arming
-    from tui.cluster.session import Session
     from tui.collect.acting import Acting, Ground, OpenActing
     from tui.collect.live import Connect
     from tui.collect.thread import CollectorThread
@@ -33,7 +31,7 @@ def run_live(config: Config) -> int:
     Raises:
         KubeconfigError: there is none, it can't be read, or has no such context.
     """
-    return _run_live(config.for_context(chosen_context(config)), config.text("kubeconfig"))
+    return run_on_kubeconfig(config.for_context(chosen_context(config)), config.text("kubeconfig"))
 
 
 def chosen_context(config: Config) -> str | None:
@@ -55,52 +53,9 @@ def chosen_context(config: Config) -> str | None:
     return None
 
 
-def run_demo(config: Config, arguments: argparse.Namespace) -> int:
-    """Show a simulated cluster, live or as a broker tells of it; all else is other processes."""
-    import asyncio
-
-    if arguments.mqtt:
-        from tui.demo.dashboard import run_mqtt_demo
-
-        return run_mqtt_demo(config, arguments)
-
-    from tui.demo.cluster import SimulatorProcess
-
-    with SimulatorProcess(arguments.scenario, arguments.nodes, arguments.seed) as simulator:
-
-        async def connect_when_ready(settings: ConnectionSettings) -> Session:
-            from tui.cluster.connection import connect
-
-            await asyncio.to_thread(simulator.wait_ready)
-            return await connect(settings)
-
-        return _run_live(config, str(simulator.kubeconfig), connect_when_ready)
-
-
-def run_broker(config: Config, notice: str = "") -> int:
-    """Show what collectors tell a broker; act where the kubeconfig is of the same cluster.
-
-    Args:
-        config: names the broker.
-        notice: said once the dashboard stands.
-
-    Raises:
-        ConfigError: the broker's settings don't go together.
-        KubeconfigError: the kubeconfig that was named can't be used.
-        BrokerError: the broker was never reached, or refused.
-    """
-    from tui.launch_broker import broker_exit_code, broker_parts
-
-    parts = broker_parts(config)
-    return run_dashboard(
-        parts.config,
-        lambda: feed_of(parts.open_source, parts.open_acting),
-        broker_exit_code,
-        notice,
-    )
-
-
-def _run_live(config: Config, kubeconfig: str | None, connect: Connect | None = None) -> int:
+def run_on_kubeconfig(
+    config: Config, kubeconfig: str | None, connect: Connect | None = None
+) -> int:
     """Run the screens over a live source until they are left; return the exit code."""
 
     def open_feed() -> tuple[Mailbox, CollectorThread]:

@@ -25,10 +25,10 @@ from tui.cluster.connection import ConnectionSettings, connect
 from tui.cluster.kinds import Node as KubeNode
 from tui.config import load_config
 from tui.launch import feed_of
-from tui.launch_broker import broker_parts
 from tui.model.names import NodeName, NodeUid
 from tui.model.node import Node
 from tui.model.snapshot import NodeFacts, Snapshot
+from tui.responding.launch import broker_parts
 from tui.simulator.faults import RequestFaults
 from tui.simulator.fleet import Fleet
 from tui.simulator.server import SimulatorServer

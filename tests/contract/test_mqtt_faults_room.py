@@ -21,7 +21,6 @@ from tui import launch
 from tui.checks.timeline.entries import timeline
 from tui.config import load_config
 from tui.launch import feed_of
-from tui.launch_broker import broker_parts
 from tui.model.operations import (
     AuditEvent,
     Intent,
@@ -32,6 +31,7 @@ from tui.model.operations import (
 )
 from tui.model.snapshot import Snapshot, SourceState
 from tui.operations.journal import Who
+from tui.responding.launch import broker_parts
 from tui.safety import CleanText
 from tui.simulator.fleet import Fleet
 from tui.simulator.server import SimulatorOptions, SimulatorServer

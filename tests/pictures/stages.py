@@ -26,10 +26,10 @@ from tui.collect.thread import CollectorThread
 from tui.config import load_config
 from tui.demo.cluster import SimulatorProcess
 from tui.launch import feed_of, operator_opener
-from tui.launch_broker import broker_parts
 from tui.model.names import NodeName
 from tui.model.operations import AuditEvent, AuditRecord
 from tui.operations.timing import Timing
+from tui.responding.launch import broker_parts
 from tui.safety import CleanText, clean
 from tui.store import Mailbox
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from tests.unit.bus_rig import facts, log_batch
 from tests.unit.store_facts import origin, usage
-from tui.attending import Attending
 from tui.model.maps import MapUsage
 from tui.model.names import ContainerId, NodeName, NodeUid
 from tui.model.reading import Reading
@@ -22,6 +21,7 @@ from tui.model.snapshot import (
     SourceHealth,
     SourceState,
 )
+from tui.responding.attending import Attending
 from tui.safety import clean
 
 UID, OTHER = NodeUid("uid-1"), NodeUid("uid-2")

@@ -1,4 +1,4 @@
-"""Run `ciltop demo --mqtt`, and say what it started and what its broker held."""
+"""Run `ciltop demo`; over a broker, say what was started and what the broker held."""
 
 from __future__ import annotations
 
@@ -15,13 +15,34 @@ from tui.config import Config
 if TYPE_CHECKING:
     from tui.bus.link.address import BrokerAddress
     from tui.bus.wire.post import Incoming
+    from tui.cluster.access import ConnectionSettings
+    from tui.cluster.session import Session
 
 _CONNECT_SECONDS = 1.0
 _QUIET_SECONDS = 0.25
 _MOST_SECONDS = 3.0
 
 
-def run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
+def run_demo(config: Config, arguments: argparse.Namespace) -> int:
+    """Show a simulated cluster, live or as a broker tells of it; all else is other processes."""
+    if arguments.mqtt:
+        return _run_mqtt_demo(config, arguments)
+
+    from tui.demo.cluster import SimulatorProcess
+    from tui.launch import run_on_kubeconfig
+
+    with SimulatorProcess(arguments.scenario, arguments.nodes, arguments.seed) as simulator:
+
+        async def connect_when_ready(settings: ConnectionSettings) -> Session:
+            from tui.cluster.connection import connect
+
+            await asyncio.to_thread(simulator.wait_ready)
+            return await connect(settings)
+
+        return run_on_kubeconfig(config, str(simulator.kubeconfig), connect_when_ready)
+
+
+def _run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
     """Show a simulated cluster as two collectors tell it to a broker, all on this machine.
 
     Raises:
@@ -30,7 +51,7 @@ def run_mqtt_demo(config: Config, arguments: argparse.Namespace) -> int:
     """
     from tui.bus.link.address import broker_address
     from tui.demo.broker import COLLECTORS, BrokerDemo
-    from tui.launch import run_broker
+    from tui.responding.launch import run_broker
 
     collect = _collect_flags(config)
     with BrokerDemo(arguments.scenario, arguments.nodes, arguments.seed, collect=collect) as demo:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.collect.thread import CollectorThread
     from tui.model.operations import AuditRecord
     from tui.model.snapshot import Fact, Source
-    from tui.responding import RespondingSource
+    from tui.responding.source import RespondingSource
     from tui.safety import CleanText
     from tui.store import Mailbox
 
@@ -101,6 +101,29 @@ class KubeconfigSession:
         return LiveSource(connection, settings, connect=connect)
 
 
+def run_broker(config: Config, notice: str = "") -> int:
+    """Show what collectors tell a broker; act where the kubeconfig is of the same cluster.
+
+    Args:
+        config: names the broker.
+        notice: said once the dashboard stands.
+
+    Raises:
+        ConfigError: the broker's settings don't go together.
+        KubeconfigError: the kubeconfig that was named can't be used.
+        BrokerError: the broker was never reached, or refused.
+    """
+    from tui.launch import feed_of, run_dashboard
+
+    parts = broker_parts(config)
+    return run_dashboard(
+        parts.config,
+        lambda: feed_of(parts.open_source, parts.open_acting),
+        _exit_code,
+        notice,
+    )
+
+
 def broker_parts(config: Config) -> BrokerParts:
     """Return what shows a broker's clusters; nothing is connected yet.
 
@@ -144,7 +167,7 @@ def responding_source(
     """Return the source of such a dashboard, for the collector's thread."""
     from tui.bus.receiving.source import broker_source
     from tui.operations.journal import Who
-    from tui.responding import RespondingSource
+    from tui.responding.source import RespondingSource
     from tui.safety import CleanText
 
     who = Who.here(CleanText(""), CleanText("")).host
@@ -167,7 +190,7 @@ def _open_acting(config: Config, source: RespondingSource, ground: Ground) -> Ac
     return opener(replace(ground, tell=tell))
 
 
-def broker_exit_code(collector: CollectorThread, mailbox: Mailbox) -> int:
+def _exit_code(collector: CollectorThread, mailbox: Mailbox) -> int:
     """Say what went wrong once the terminal is the shell's again.
 
     Raises:

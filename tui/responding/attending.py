@@ -30,7 +30,7 @@ from tui.model.snapshot import (
 )
 from tui.safety import CleanText, clean
 
-LOG = logging.getLogger("tui.attending")
+LOG = logging.getLogger("tui.responding.attending")
 
 READ = (SourceState.LIVE, SourceState.DEGRADED)
 

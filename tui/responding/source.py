@@ -16,8 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from tui.attending import READ, Attending, ReadsNodes
-from tui.confluence import Confluence
 from tui.errors import ClusterError, KubeconfigError, NotFoundError
 from tui.model.cluster import ClusterFacts
 from tui.model.names import NodeName, NodeUid
@@ -31,12 +29,14 @@ from tui.model.snapshot import (
     NodeSeen,
     SourceReset,
 )
+from tui.responding.attending import READ, Attending, ReadsNodes
+from tui.responding.confluence import Confluence
 from tui.safety import CleanText
 
 if TYPE_CHECKING:
     from tui.cluster.session import Session
 
-LOG = logging.getLogger("tui.responding")
+LOG = logging.getLogger("tui.responding.source")
 
 NODES_ASKED = 3
 """Nodes that are looked for before a context counts as another cluster's: some just left."""
