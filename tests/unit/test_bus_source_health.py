@@ -104,6 +104,13 @@ def test_nodes_that_never_came_are_blamed_on_the_broker_s_queue() -> None:
     )
 
 
+def test_where_no_node_came_the_broker_s_rights_are_asked_for() -> None:
+    assert judged(received_nodes=0, is_short=True)[1] == (
+        "0 of 5,000 nodes received; does the broker let collectors write node/+/facts, and this "
+        "dashboard read it?"
+    )
+
+
 def test_nodes_whose_messages_were_thrown_away_are_not_blamed_on_the_broker() -> None:
     reason = judged(received_nodes=4_020, is_short=True, rejected=980)[1]
     assert "980 messages thrown away" in reason

@@ -135,6 +135,8 @@ def _complaints(point: Standpoint) -> list[str]:
         found.append(f"{_names(away)}; {nodes} not read by others yet")
     if point.is_short:
         why = "the broker drops retained messages: max_queued_messages"
+        if not point.received_nodes:
+            why = "does the broker let collectors write node/+/facts, and this dashboard read it?"
         if point.rejected:
             why = f"{_counted(point.rejected, 'message')} thrown away as unreadable: see --log-file"
         found.append(f"{point.received_nodes:,} of {point.told_nodes:,} nodes received; {why}")

@@ -39,6 +39,15 @@ class _Kept:
     incoming: Incoming
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the overview needs of a cluster's findings: all of them would fill the memory."""
+
+    counts: Mapping[FindingSeverity, int] = field(default_factory=dict)
+    nodes_total: int = 0
+    worst: tuple[CleanText, ...] = ()
+
+
 @dataclass(slots=True)
 class ClusterRecord:
     """What is known of one cluster."""
@@ -48,7 +57,7 @@ class ClusterRecord:
     intake: Intake
     presences: dict[str, PresenceMessage] = field(default_factory=dict)
     """The last word of each collector, by its id."""
-    findings: FindingsMessage = field(default_factory=lambda: FindingsMessage(()))
+    findings: _Told = field(default_factory=_Told)
     _presence_letters: dict[str, _Kept] = field(default_factory=dict)
     _room_letter: _Kept | None = None
     _records: deque[AuditRecord] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT))
@@ -67,7 +76,7 @@ class ClusterRecord:
             case PresenceMessage() as presence:
                 self._keep_presence(parse_topic(incoming.topic).name, presence, letter, incoming)
             case FindingsMessage() as findings if incoming.topic.endswith("/findings"):
-                self.findings = findings
+                self.findings = _told(findings)
             case RoomMessage():
                 self._room_letter = _Kept(letter, incoming)
         return facts
@@ -85,7 +94,7 @@ class ClusterRecord:
             self.presences.pop(topic.name, None)
             self._presence_letters.pop(topic.name, None)
         elif topic.kind is TopicKind.FINDINGS:
-            self.findings = FindingsMessage(())
+            self.findings = _Told()
         return self.intake.cleared(topic, now_wall, now_mono)
 
     def renew(self, now_wall: float, now_mono: float) -> Iterator[Fact]:
@@ -121,16 +130,9 @@ class ClusterRecord:
         return all(one.presence is Presence.PRESENT for one in self.collectors)
 
     @property
-    def counts(self) -> Mapping[FindingSeverity, int]:
-        """How many findings of each severity there are."""
-        words = {severity.value: severity for severity in FindingSeverity}
-        told = self.findings.counts.items()
-        return {words[word]: number for word, number in told if word in words}
-
-    @property
     def standing(self) -> Standing:
         """How urgent it is."""
-        counts = self.counts
+        counts = self.findings.counts
         return Standing(bool(self.present), *(counts.get(severity, 0) for severity in _HARM))
 
     def summary(self, chosen: str) -> ClusterSummary:
@@ -140,8 +142,8 @@ class ClusterRecord:
             name=self.name,
             nodes=max([*told, self.findings.nodes_total]),
             collectors=self.collectors,
-            findings=self.counts,
-            worst=tuple(_worst(self.findings.findings)),
+            findings=self.findings.counts,
+            worst=self.findings.worst,
             heard_at=self.intake.heard_at,
             is_chosen=self.name == chosen,
         )
@@ -180,6 +182,12 @@ class Clusters:
     def summaries(self, chosen: str) -> tuple[ClusterSummary, ...]:
         """Return all of them by name."""
         return tuple(record.summary(chosen) for _, record in sorted(self._records.items()))
+
+
+def _told(message: FindingsMessage) -> _Told:
+    words = {severity.value: severity for severity in FindingSeverity}
+    counts = {words[word]: count for word, count in message.counts.items() if word in words}
+    return _Told(counts, message.nodes_total, tuple(_worst(message.findings)))
 
 
 def _worst(findings: Iterable[Finding]) -> Iterator[CleanText]:
