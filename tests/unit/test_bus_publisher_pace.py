@@ -13,7 +13,10 @@ from tests.unit.test_bus_findings import of_nodes
 from tests.unit.test_bus_publisher import NODE_1, of_topic
 from tui.bus.publishing import findings_publishing
 from tui.bus.publishing.findings_parts import part_of
+from tui.bus.publishing.node_publishing import RENEWAL_SECONDS
+from tui.bus.wire.keeping import KEPT_SECONDS
 from tui.bus.wire.messages import FindingsMessage
+from tui.bus.wire.topics import TopicKind
 from tui.model.snapshot import SourceHealth, SourceState
 from tui.safety import clean
 
@@ -34,6 +37,26 @@ def test_the_answer_of_a_new_sweep_does_not_wait() -> None:
         rig.see(facts("uid-1", swept_at=5.0 + second))
         counts.append(len(of_topic(rig.tick(), NODE_1)))
     assert counts == [0, 0, 0, 0, 1] * 2 + [0] * 2, "newer by half a sweep than what was sent"
+
+
+def test_a_node_that_never_changes_is_renewed_before_the_broker_forgets_it() -> None:
+    rig = Rig()
+    rig.see(facts("uid-1", None, agent=None))
+    assert of_topic(rig.tick(), NODE_1)
+    kept = KEPT_SECONDS[TopicKind.FACTS]
+    sent = sum(len(of_topic(rig.tick(kept / 60), NODE_1)) for _ in range(60))
+    assert sent == kept // RENEWAL_SECONDS
+
+
+def test_what_is_told_of_a_calm_cluster_is_renewed_before_the_broker_forgets_it() -> None:
+    rig = Rig()
+    rig.see(facts("uid-1"), findings=(of_nodes(1),))
+    told = [rig.tick() for _ in range(10)]
+    for kind in (TopicKind.CLUSTER, TopicKind.ROOM):
+        assert sum(len(rig.letters(sent, kind)) for sent in told) == 1
+    hours = [rig.tick(3_600.0) for _ in range(24)]
+    for kind in (TopicKind.CLUSTER, TopicKind.ROOM):
+        assert sum(len(rig.letters(sent, kind)) for sent in hours) == 3
 
 
 def sweeping_rig() -> Rig:

@@ -178,6 +178,9 @@ async def test_a_node_that_nobody_tells_of_for_an_hour_is_gone(rig: SourceRig) -
         await rig.settle()
         await rig.pass_time(5.0, step=5.0)
     assert set(rig.snapshot.nodes) == {uid(1)}
+    rig.put(collector, collector.node(0))
+    await rig.settle()
+    assert set(rig.snapshot.nodes) == {uid(0), uid(1)}, "it came back as it was"
 
 
 async def test_log_lines_come_to_their_node(rig: SourceRig) -> None:

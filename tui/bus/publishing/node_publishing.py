@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tui.bus.publishing.node_messages import Trouble, facts_message, has_answer, trouble
 from tui.bus.publishing.postbox import Clock, Postbox
 from tui.bus.sharing.membership import Membership, Share
+from tui.bus.wire.keeping import KEPT_SECONDS
 from tui.bus.wire.messages import FactsMessage
 from tui.bus.wire.topics import TopicKind
 from tui.model.names import NodeName, NodeUid
@@ -24,6 +25,10 @@ LEAST_TICK_SECONDS = 2.0
 NEW_ANSWER_SHARE = 0.5
 """An answer that is newer by so much of a sweep than the one that was sent does not wait for the
 tick: sweeps are jittered, and with 5,000 nodes half of all answers waited for more than 30 s."""
+
+RENEWAL_SECONDS = KEPT_SECONDS[TopicKind.FACTS] / 3
+"""A node of which nothing changes, such as one without an agent, is sent again: the broker forgets
+what is not renewed, and then so does everybody else."""
 
 LOOKED_AT_ONCE = 64
 """Nodes looked at between two looks at the time."""
@@ -160,9 +165,9 @@ class NodePublishing:
                 uid, self._clock.monotonic()
             )
             return has_answer(facts, since, is_last=waits >= FIRST_SECONDS)
-        if sent.facts is facts:
-            return False
         passed = self._clock.monotonic() - sent.at
+        if sent.facts is facts:
+            return passed >= RENEWAL_SECONDS
         if passed >= tick:
             return True
         if passed >= LEAST_TICK_SECONDS and _newer_by(facts, sent.facts) >= NEW_ANSWER_SHARE * tick:

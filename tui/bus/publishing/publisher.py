@@ -17,6 +17,7 @@ from tui.bus.receiving.letter_clocks import LetterClocks
 from tui.bus.sharing.membership import Membership
 from tui.bus.sharing.presence import Identity, farewell_of, presence_of
 from tui.bus.wire.encoding import Decoder, RejectedError
+from tui.bus.wire.keeping import KEPT_SECONDS
 from tui.bus.wire.messages import (
     AuditMessage,
     ClusterMessage,
@@ -39,6 +40,10 @@ CLUSTER_SHARE = 0.02
 """Of a core, at most, goes into such messages: those of large clusters take long to make."""
 
 ROOM_SECONDS = 2.0
+
+CLUSTER_RENEWAL_SECONDS = KEPT_SECONDS[TopicKind.CLUSTER] / 3
+ROOM_RENEWAL_SECONDS = KEPT_SECONDS[TopicKind.ROOM] / 3
+"""What did not change is sent again before the broker forgets it."""
 
 PRESENCE_SHARE = 0.95
 """Of the interval that it promises, after which a collector is heard again."""
@@ -235,7 +240,9 @@ class Publisher:
     def _tell_cluster(self, facts: ClusterFacts) -> None:
         now = self._clock.monotonic()
         spacing = max(CLUSTER_SECONDS, self._cluster_cost / CLUSTER_SHARE)
-        if facts is self._cluster_facts or now - self._cluster_at < spacing:
+        if facts is self._cluster_facts:
+            spacing = CLUSTER_RENEWAL_SECONDS
+        if now - self._cluster_at < spacing:
             return
         began_at = self._stopwatch()
         self.postbox.post(ClusterMessage(facts, self.cluster_uid), TopicKind.CLUSTER)
@@ -245,7 +252,10 @@ class Publisher:
     def _tell_room(self) -> None:
         self.room.compare(self.findings.parts, self._clock.time())
         now = self._clock.monotonic()
-        if self.room.version == self._room_version or now - self._room_at < ROOM_SECONDS:
+        is_known = self.room.version == self._room_version
+        if not self.room.version:
+            return
+        if now - self._room_at < (ROOM_RENEWAL_SECONDS if is_known else ROOM_SECONDS):
             return
         self.postbox.post(self.room.message(), TopicKind.ROOM)
         self._room_version, self._room_at = self.room.version, now

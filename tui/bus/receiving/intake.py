@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from tui.bus.receiving import shifting
@@ -26,6 +27,7 @@ from tui.bus.wire.messages import (
 from tui.bus.wire.post import Incoming
 from tui.bus.wire.topics import Topic, TopicKind, parse_topic
 from tui.model.findings import FindingChange
+from tui.model.names import NodeUid
 from tui.model.operations import AuditRecord
 from tui.model.room import CollectorSeen
 from tui.model.snapshot import AuditWritten, ChangesShared, ClusterSeen, Fact, Gap, GapChanged
@@ -123,6 +125,10 @@ class Intake:
             self._unaged_told = len(self._unaged)
             changed.append(GapChanged(AGES_KEY, _ages_gap(len(self._unaged), now_wall)))
         return changed
+
+    def forget(self, uids: Iterable[NodeUid]) -> None:
+        """Forget nodes that nobody told of for long."""
+        self._nodes.forget(uids)
 
     def collectors(self) -> tuple[CollectorSeen, ...]:
         """Return the collectors by id, as of the last letter or tick; the same tuple if equal."""

@@ -43,7 +43,7 @@ class NodeAges:
             if isinstance(fact, NodeGone):
                 self._heard.pop(fact.node_uid, None)
 
-    def expired(self, now: float, *, is_steady: bool) -> list[Fact]:
+    def expired(self, now: float, *, is_steady: bool) -> list[NodeGone]:
         """Return the nodes that are gone, as far as anybody can tell.
 
         Args:
@@ -58,6 +58,6 @@ class NodeAges:
             return []
         self._looked_at = self._steady_seconds
         oldest = self._steady_seconds - FORGET_SECONDS
-        gone: list[Fact] = [NodeGone(uid) for uid, at in self._heard.items() if at < oldest]
+        gone = [NodeGone(uid) for uid, at in self._heard.items() if at < oldest]
         self.note(gone)
         return gone

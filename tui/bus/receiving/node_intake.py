@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,10 +50,10 @@ class NodeIntake:
         self._looked_at = float("-inf")
         self._early: dict[str, list[tuple[WarningsMessage, CleanText]]] = {}
 
-    def uid(self, name: str) -> NodeUid | None:
-        """Return the UID of a node; None for one that is not known."""
-        node = self._nodes.get(name)
-        return None if node is None else node.uid
+    def forget(self, uids: Iterable[NodeUid]) -> None:
+        """Forget nodes that nobody told of for long: if they come back they are news."""
+        for uid in uids:
+            self._nodes.pop(self._names.pop(uid, ""), None)
 
     def facts(self, name: str, message: FactsMessage, shift: float, now_mono: float) -> list[Fact]:
         """Return what a node's message says that was not known.

@@ -104,7 +104,8 @@ class Reader:
         chosen = self._clusters.get(self.chosen)
         is_steady = is_link_up and chosen is not None and chosen.are_all_present
         expired = self.nodes.expired(now, is_steady=is_steady)
-        if expired:
+        if expired and chosen is not None:
+            chosen.intake.forget(fact.node_uid for fact in expired)
             # Rare, and what is said again is read again then.
             self._decoder.forget_nodes()
         return facts + expired
