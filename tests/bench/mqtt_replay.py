@@ -24,11 +24,11 @@ from tui.bus.wire.encoding import Decoder
 from tui.bus.wire.messages import FactsMessage
 from tui.bus.wire.post import Incoming
 from tui.bus.wire.topics import TopicKind, filter_of
+from tui.collect.clock import SystemClock
 from tui.collect.garbage import relax
 from tui.collector.bus import CollectorBus
 from tui.collector.notices import Notices
 from tui.collector.reader import ClusterReader
-from tui.collector.running import MachineClock
 from tui.model.names import NodeName, NodeUid
 from tui.model.reading import Reading
 from tui.model.snapshot import NodeFacts, Snapshot, SourceHealth, SourceState
@@ -103,7 +103,7 @@ async def _replay(
         f"{cluster}-replay",
         own,
         cast("ClusterReader", reader),
-        MachineClock(),
+        SystemClock(),
         Notices(is_quiet=True),
     )
     report(lambda: _bus_figures(bus))

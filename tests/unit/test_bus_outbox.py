@@ -10,7 +10,7 @@ from tui.bus.wire.keeping import KEPT_SECONDS, held_seconds, kind_word
 from tui.bus.wire.messages import FactsMessage
 from tui.bus.wire.post import Incoming, LinkCounts, LinkState, Outgoing
 from tui.bus.wire.topics import Topic, TopicKind
-from tui.collector.running import MachineClock
+from tui.collect.clock import SystemClock
 
 
 class Waits:
@@ -81,7 +81,7 @@ def test_only_a_state_that_nobody_can_have_seen_is_unseen() -> None:
 
 def test_a_state_that_was_replaced_while_it_waited_is_no_loss_to_its_receivers() -> None:
     outbox, _ = box()
-    postbox = Postbox(Waits(outbox), "c", "own", "run", MachineClock())
+    postbox = Postbox(Waits(outbox), "c", "own", "run", SystemClock())
     numbers: list[int] = []
     for is_sent in (True, False, False, True, True):
         postbox.post(FactsMessage(None), TopicKind.FACTS, "a")

@@ -6,13 +6,13 @@ import asyncio
 import secrets
 import signal
 import socket
-import time
 from contextlib import suppress
 
 from tui import __version__
 from tui.bus.link.address import BrokerAddress
 from tui.bus.sharing.presence import Identity
 from tui.bus.wire.post import LinkKind
+from tui.collect.clock import SystemClock
 from tui.collector.bus import CollectorBus
 from tui.collector.naming import cluster_name
 from tui.collector.notices import Notices
@@ -26,18 +26,6 @@ NAME_SECONDS = 10.0
 """How long a ConfigMap that can't be read is waited for, once nodes and pods are known."""
 
 LOOK_SECONDS = 0.2
-
-
-class MachineClock:
-    """The machine's own clocks."""
-
-    def monotonic(self) -> float:
-        """Return seconds that only grow."""
-        return time.monotonic()
-
-    def time(self) -> float:
-        """Return seconds since the epoch."""
-        return time.time()
 
 
 class Collecting:
@@ -55,7 +43,7 @@ class Collecting:
         self._address = address
         self._context = context
         self._notices = notices
-        self._clock = MachineClock()
+        self._clock = SystemClock()
         self._identity = Identity(
             id=own_id,
             run=secrets.token_hex(8),

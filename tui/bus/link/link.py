@@ -328,7 +328,6 @@ class Link:
     def message_came(self, incoming: Incoming) -> None:
         """Hand a message on."""
         self._counts.received += 1
-        self._counts.received_bytes += len(incoming.payload)
         self._complaints.came(incoming.topic)
         self._on_message(incoming)
 

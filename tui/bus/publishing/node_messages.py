@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
-from tui.bus.wire.messages import FactsMessage
+from tui.bus.wire.messages import NODE_READINGS, FactsMessage
 from tui.model.findings import FindingSeverity, Verdict
 from tui.model.logs import LogEntry, LogGap
 from tui.model.maps import NO_TREND, MapUsage
@@ -18,6 +19,8 @@ MOST_LOGGED = 64
 
 ANSWERING = frozenset({AgentPhase.RUNNING, AgentPhase.NOT_READY})
 """Phases in which an agent's container may answer an exec."""
+
+_readings = attrgetter(*NODE_READINGS)
 
 Trouble = tuple[FindingSeverity | None, AgentPhase | None, bool | None, bool, int]
 """Worst harm that the checks see, the agent's phase, the node's readiness, whether execs fail, and
@@ -79,16 +82,7 @@ def trouble(facts: NodeFacts, verdicts: Sequence[Verdict]) -> Trouble:
 
 def unread_parts(facts: NodeFacts) -> int:
     """Return how many parts of a node were not asked for yet."""
-    readings: tuple[Reading[Any], ...] = (
-        facts.version,
-        facts.status,
-        facts.metrics,
-        facts.maps,
-        facts.services,
-        facts.features,
-        facts.config,
-        facts.host,
-    )
+    readings: tuple[Reading[Any], ...] = _readings(facts)
     return sum(one.state is ReadingState.UNKNOWN and not one.reason for one in readings)
 
 

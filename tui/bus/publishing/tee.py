@@ -25,6 +25,9 @@ MOST_LINES_EACH = 400
 MOST_LINES = 20_000
 """The same over all nodes."""
 
+MOST_TOLD = 50_000
+"""Nodes of which a line was told; a cluster whose nodes come and go would fill the memory."""
+
 GIVEN_UP = CleanText("more lines than can be sent to the broker")
 
 
@@ -88,6 +91,8 @@ class LogTee:
             if not lines and self._told.get(batch.node_uid) != batch.container_id:
                 lines = batch.lines[:1]
             if lines:
+                if len(self._told) >= MOST_TOLD:
+                    self._told.clear()
                 self._told[batch.node_uid] = batch.container_id
         if not lines and batch.gap is None:
             return

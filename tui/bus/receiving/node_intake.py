@@ -10,7 +10,7 @@ from tui.bus.receiving import shifting
 from tui.bus.receiving.losses import Step
 from tui.bus.receiving.nodelog import NodeLog
 from tui.bus.wire.encoding import RejectedError
-from tui.bus.wire.messages import FactsMessage, WarningsMessage
+from tui.bus.wire.messages import NODE_READINGS, FactsMessage, WarningsMessage
 from tui.model.names import ContainerId, NodeUid
 from tui.model.reading import Reading, ReadingState
 from tui.model.snapshot import Fact, LogTrouble, NodeFacts, NodeGone, NodeReport, NodeSeen
@@ -149,9 +149,9 @@ def _differ(one: object, other: object) -> bool:
 def _report(facts: NodeFacts, before: NodeFacts | None) -> NodeReport:
     """Return the readings, without those that are the objects of before."""
     container = ContainerId("") if facts.agent is None else facts.agent.container_id
-    readings = (getattr(facts, name) for name in shifting.NODE_READINGS)
+    readings = (getattr(facts, name) for name in NODE_READINGS)
     if before is not None:
-        known = (getattr(before, name) for name in shifting.NODE_READINGS)
+        known = (getattr(before, name) for name in NODE_READINGS)
         told = [
             None if new is old else _asked(new) for new, old in zip(readings, known, strict=True)
         ]
@@ -171,7 +171,7 @@ def _was_asked(facts: NodeFacts) -> bool:
     return (
         facts.swept_at is not None
         or bool(facts.sweep_error)
-        or any(_asked(getattr(facts, name)) is not None for name in shifting.NODE_READINGS)
+        or any(_asked(getattr(facts, name)) is not None for name in NODE_READINGS)
     )
 
 
@@ -179,5 +179,5 @@ def _has_news(facts: NodeFacts, before: NodeFacts) -> bool:
     return (
         facts.swept_at != before.swept_at
         or facts.sweep_error != before.sweep_error
-        or any(getattr(facts, name) is not getattr(before, name) for name in shifting.NODE_READINGS)
+        or any(getattr(facts, name) is not getattr(before, name) for name in NODE_READINGS)
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from tui.bus.wire.messages import CLUSTER_READINGS, NODE_READINGS
 from tui.model.cluster import ClusterFacts
 from tui.model.host import HostFacts
 from tui.model.maps import MapUsage
@@ -18,14 +19,8 @@ from tui.model.snapshot import NodeFacts
 
 T = TypeVar("T")
 
-NODE_READINGS = (
-    *("version", "status", "metrics", "maps", "services", "features", "config", "host"),
-)
 _READINGS = attrgetter(*NODE_READINGS)
 _CHANGING = frozenset({"metrics", "maps"})
-_CLUSTER_READINGS = tuple(
-    one.name for one in fields(ClusterFacts) if isinstance(one.default, Reading)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +71,7 @@ def cluster_facts(facts: ClusterFacts, shift: float) -> ClusterFacts:
     """Return the facts by our clock."""
     if not shift:
         return facts
-    parts: dict[str, Any] = {
-        name: _moved(getattr(facts, name), shift) for name in _CLUSTER_READINGS
-    }
+    parts: dict[str, Any] = {name: _moved(getattr(facts, name), shift) for name in CLUSTER_READINGS}
     return replace(facts, **parts)
 
 

@@ -7,17 +7,25 @@ gzip'd. docs/mqtt.md shows an example of each.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from tui.model.cluster import ClusterFacts
 from tui.model.findings import Finding, FindingChange
 from tui.model.logs import LogBatch, LogEntry
 from tui.model.operations import AuditRecord
+from tui.model.reading import Reading
 from tui.model.room import Presence
 from tui.model.snapshot import Gap, NodeFacts, SourceState
 from tui.safety import CleanText
 
 _EMPTY = CleanText("")
+
+NODE_READINGS = tuple(one.name for one in fields(NodeFacts) if isinstance(one.default, Reading))
+"""Fields of `NodeFacts` that are readings, in their order."""
+
+CLUSTER_READINGS = tuple(
+    one.name for one in fields(ClusterFacts) if isinstance(one.default, Reading)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,6 @@ class LinkCounts:
     sent: int = 0
     sent_bytes: int = 0
     received: int = 0
-    received_bytes: int = 0
     replaced: int = 0
     """Waiting state that a newer one took the place of: nothing is lost by it."""
     reconnects: int = 0

@@ -7,11 +7,19 @@ log line printed must not take a node off everybody's screen.
 from __future__ import annotations
 
 import typing
-from dataclasses import fields, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from tui.bus.wire.bounds import Check, OutOfBoundsError, check_of
-from tui.bus.wire.messages import ClusterMessage, FactsMessage, Message, WarningsMessage
+from tui.bus.wire.messages import (
+    CLUSTER_READINGS,
+    NODE_READINGS,
+    ClusterMessage,
+    FactsMessage,
+    Message,
+    WarningsMessage,
+)
 from tui.model.cluster import ClusterFacts
 from tui.model.logs import LogBatch, LogEntry, LogLine
 from tui.model.reading import Reading
@@ -21,15 +29,14 @@ from tui.safety import clean
 F = TypeVar("F", NodeFacts, ClusterFacts)
 
 
-def _reading_checks(kind: Any) -> dict[str, Check]:
+def _reading_checks(kind: Any, names: Iterable[str]) -> dict[str, Check]:
     hints = typing.get_type_hints(kind)
-    names = [one.name for one in fields(kind) if isinstance(one.default, Reading)]
     checks = {name: check_of(hints[name]) for name in names}
     return {name: check for name, check in checks.items() if check is not None}
 
 
-_NODE_CHECKS = _reading_checks(NodeFacts)
-_CLUSTER_CHECKS = _reading_checks(ClusterFacts)
+_NODE_CHECKS = _reading_checks(NodeFacts, NODE_READINGS)
+_CLUSTER_CHECKS = _reading_checks(ClusterFacts, CLUSTER_READINGS)
 _LINE_CHECK = check_of(LogLine)
 _ENTRY_CHECK = check_of(LogEntry)
 

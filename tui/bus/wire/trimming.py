@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tui.bus.wire.messages import (
+    CLUSTER_READINGS,
+    NODE_READINGS,
     AuditMessage,
     ClusterMessage,
     FactsMessage,
@@ -33,12 +35,6 @@ _FAULTS = 100
 
 _LISTS = ((8, 200), (8, 40), (2, 10), (0, 0))
 """Objects and pieces of evidence, and nodes, that are kept of each finding, step by step."""
-
-_NODE_PARTS = (*("version", "status", "metrics", "maps", "services", "features", "config", "host"),)
-_CLUSTER_PARTS = (
-    *("daemonsets", "config_map", "services", "node_configs", "revisions", "workloads"),
-    *("mount_failures", "unmirrored"),
-)
 
 
 def trimmed(message: Message) -> Iterator[Message]:
@@ -79,7 +75,7 @@ def _facts(message: FactsMessage) -> Iterator[FactsMessage]:
         facts = replace(facts, services=replace(facts.services, value=shorter))
         message = replace(message, facts=facts, truncated=_noted(message, "services", text))
         yield message
-    for name in _longest_first(facts, _NODE_PARTS):
+    for name in _longest_first(facts, NODE_READINGS):
         left_out: dict[str, Any] = {name: _left_out(getattr(facts, name))}
         facts = replace(facts, **left_out)
         message = replace(message, facts=facts, truncated=_noted(message, name, _LEFT_OUT))
@@ -98,7 +94,7 @@ def _cluster(message: ClusterMessage) -> Iterator[ClusterMessage]:
         noted = _noted(message, "services", "their backends are left out")
         message = replace(message, facts=facts, truncated=noted)
         yield message
-    for name in _longest_first(facts, _CLUSTER_PARTS):
+    for name in _longest_first(facts, CLUSTER_READINGS):
         left_out: dict[str, Any] = {name: _left_out(getattr(facts, name))}
         facts = replace(facts, **left_out)
         message = replace(message, facts=facts, truncated=_noted(message, name, _LEFT_OUT))
