@@ -120,6 +120,23 @@ async def test_no_cluster_yet_says_why_on_home_and_on_the_clusters_screen(
         assert shown in text
 
 
+async def test_nobody_heard_may_be_a_user_without_rights() -> None:
+    app = HandApp(rooms.waiting(SourceState.CONNECTING, "no cluster was heard of yet"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        text = await settled(pilot)
+    assert "no collector is heard here" in text
+    assert "see the broker's ACL" in text
+
+
+async def test_a_cluster_that_nobody_reads_names_those_that_are_read() -> None:
+    reason = "no collector reads prod-eu: none was heard since 10:00:00 UTC"
+    room = replace(one(), chosen=clean("prod-eu"))
+    app = HandApp(rooms.waiting(SourceState.LOST, reason, room))
+    async with app.run_test(size=(80, 24)) as pilot:
+        text = await settled(pilot)
+    assert "C shows prod-eu-1" in text
+
+
 async def test_a_chosen_cluster_without_nodes_says_what_it_waits_for() -> None:
     waiting = "waiting for what is known of prod-eu-1"
     app = HandApp(rooms.waiting(SourceState.CONNECTING, waiting, one()))

@@ -80,10 +80,12 @@ def test_a_password_on_the_command_line_is_refused(tmp_path: Path) -> None:
     assert "hunter2" not in caught.value.message
 
 
-@pytest.mark.parametrize("url", ["mqtt://u:hunter/2@broker", "mqtt://u:hunter#2@broker"])
+@pytest.mark.parametrize(
+    "url", ["mqtt://u:hunter/2@broker", "mqtt://u:hunter#2@broker", "mqtt://u:hunter2"]
+)
 def test_a_password_that_breaks_the_url_is_not_printed(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        config(tmp_path, {"CILTOP_MQTT_URL": url})
+        broker_address(config(tmp_path, {"CILTOP_MQTT_URL": url}))
     assert "hunter" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -10,7 +10,7 @@ from tui.model.snapshot import Snapshot, SourceState
 from tui.screens import wording
 from tui.screens.board import Board
 from tui.screens.fleet import NodeSummary
-from tui.screens.room.words import NO_CLUSTER, NO_COLLECTOR, START_ONE, is_brokered
+from tui.screens.room.words import MAY_READ, NO_CLUSTER, NO_COLLECTOR, START_ONE, is_brokered
 from widgets.state_note import NoteKind, StateNote
 
 T = TypeVar("T")
@@ -88,14 +88,21 @@ def broker_note(snapshot: Snapshot) -> StateNote:
     health, chosen = snapshot.health, wording.cut(snapshot.room.chosen, 40)
     reason = wording.cut(health.reason)
     if health.state in (SourceState.LOST, SourceState.DEGRADED):
-        remedy = START_ONE if reason.startswith(NO_COLLECTOR) else "it keeps trying"
+        remedy = _nobody_reads(snapshot) if reason.startswith(NO_COLLECTOR) else "it keeps trying"
         return StateNote(NoteKind.FAILED, reason or health.state.value, remedy)
     if health.state is SourceState.CONNECTING and not reason.startswith(NO_CLUSTER):
         waiting = f"waiting for what is known of {chosen}" if chosen else "connecting to the broker"
         return StateNote(NoteKind.LOADING, reason or waiting)
     if not chosen:
-        return StateNote(NoteKind.EMPTY, "no collector publishes here", START_ONE)
+        return StateNote(NoteKind.EMPTY, "no collector is heard here", f"{START_ONE}; {MAY_READ}")
     return StateNote(NoteKind.EMPTY, f"no node of {chosen} was published")
+
+
+def _nobody_reads(snapshot: Snapshot) -> str:
+    """Return the way out where nobody reads the chosen cluster: perhaps its name is wrong."""
+    room = snapshot.room
+    others = [wording.cut(each.name, 40) for each in room.clusters if each.name != room.chosen]
+    return f"C shows {wording.listed(others, 3)}; or {START_ONE}" if others else START_ONE
 
 
 def log_note(node: NodeSummary | None, now: float) -> StateNote | None:

@@ -106,9 +106,10 @@ def broker_address(config: Config) -> BrokerAddress:
     origin = config.chosen["mqtt"].origin
     try:
         parts = urlsplit(url)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+        scheme, host = parts.scheme.lower(), parts.hostname
     except ValueError as error:
         raise ConfigError(f"{origin}: mqtt {url!r}: {error}") from None
+    port = _port(parts, origin)
     if scheme not in _PORTS or not host or port == 0:
         raise ConfigError(
             f"{origin}: mqtt {url!r}: must be mqtt://, mqtts://, ws:// or wss:// and a host, such "
@@ -128,6 +129,14 @@ def broker_address(config: Config) -> BrokerAddress:
     )
     _check(address)
     return address
+
+
+def _port(parts: SplitResult, origin: str) -> int | None:
+    try:
+        return parts.port
+    except ValueError:
+        # What stands there may be a password whose host was forgotten: it is not repeated.
+        raise ConfigError(f"{origin}: mqtt: its port must be a number from 1 to 65535") from None
 
 
 def _path(parts: SplitResult, scheme: str, where: str) -> str:

@@ -108,7 +108,7 @@ def collector_detail(one: CollectorSeen, cluster: str, now: float) -> Detail:
         heard = f"{wording.utc_stamp(one.heard_at)}, {wording.ago(now - one.heard_at)}"
     skew = "not known before it is heard live"
     if one.skew_seconds is not None:
-        skew = skew_words(one.skew_seconds) or "no second off"
+        skew = skew_words(one.skew_seconds) or "right within a second"
     lines += [
         value("collector", one.id),
         value("cluster", cluster),

@@ -28,6 +28,7 @@ NO_COLLECTOR = "no collector"
 """How the source's reason begins where the broker answers, and nobody publishes."""
 
 START_ONE = "start one where a kubeconfig is: ciltop collect --mqtt URL"
+MAY_READ = "or this user may not read here: see the broker's ACL"
 NOTHING_ASKED = "collectors read on their own: nothing is asked of them through a broker"
 
 _SHORT_NAME = 16
