@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.bus_intake_rig import NODE, Rig
-from tests.unit.bus_letters import AT, CLUSTER, letter, presence
+from tests.unit.bus_letters import AT, CLUSTER, incoming, letter, presence
+from tui.bus.receiving.clusters import Clusters
 from tui.bus.receiving.presences import FORGOTTEN_SECONDS, MOST_COLLECTORS
+from tui.bus.sharing.membership import MOST_PEERS
 from tui.bus.wire.encoding import RejectedError
 from tui.bus.wire.topics import Topic, TopicKind
 from tui.model.room import CollectorSeen, Presence
@@ -142,6 +144,31 @@ def test_who_is_gone_is_forgotten_after_a_while() -> None:
     assert states(rig) == {"c1": Presence.GONE}
     rig.tick(2.0)
     assert states(rig) == {}
+
+
+def test_who_is_late_for_a_day_is_forgotten() -> None:
+    rig = Rig()
+    rig.take(letter(presence(), 1))
+    rig.tick(86_399.0)
+    rig.tick(0.5)
+    assert states(rig) == {"c1": Presence.LATE}
+    rig.tick(2.0)
+    assert states(rig) == {}
+
+
+def test_the_words_of_many_that_left_leave_room_for_those_that_came() -> None:
+    rig = Rig()
+    record = Clusters().record_of(clean(CLUSTER))
+    assert record is not None
+    rig.intake = record.intake
+    for number in range(MOST_PEERS + 1):
+        for state in (Presence.PRESENT, Presence.GONE):
+            one = letter(presence(state, nodes_total=7), 1, AT + rig.now, sender=f"c{number}")
+            record.read(one, incoming(one, b"", received_at=rig.mono), rig.wall, rig.mono)
+        rig.tick(FORGOTTEN_SECONDS + 1.0)
+    last = letter(presence(nodes_total=7), 1, AT + rig.now, sender="last")
+    record.read(last, incoming(last, b"", received_at=rig.mono), rig.wall, rig.mono)
+    assert [one.nodes_total for one in record.present] == [7]
 
 
 def test_a_collectors_gaps_name_it_and_close_with_it() -> None:

@@ -84,9 +84,17 @@ class ClusterRecord:
     def _keep_presence(
         self, id_: str, presence: PresenceMessage, letter: Letter, incoming: Incoming
     ) -> None:
+        if id_ not in self.presences and len(self.presences) >= MOST_PEERS:
+            self._forget_departed()
         if id_ in self.presences or len(self.presences) < MOST_PEERS:
             self.presences[id_] = presence
             self._presence_letters[id_] = _Kept(letter, incoming)
+
+    def _forget_departed(self) -> None:
+        """Forget the last words of collectors that are no longer shown."""
+        shown = {one.id for one in self.collectors}
+        for id_ in [one for one in self.presences if clean(one) not in shown]:
+            del self.presences[id_], self._presence_letters[id_]
 
     def cleared(self, topic: Topic, now_wall: float, now_mono: float) -> list[Fact]:
         """Return what an empty payload says."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tui.bus.receiving.clocks import SenderClocks
+from tui.bus.wire import keeping
 from tui.bus.wire.messages import Envelope, PresenceMessage
+from tui.bus.wire.topics import TopicKind
 from tui.model.room import CollectorSeen, Presence
 from tui.model.snapshot import Fact, Gap, GapChanged
 from tui.safety import CleanText, clean
@@ -19,6 +21,9 @@ LONGEST_INTERVAL_SECONDS = 3_600.0
 
 FORGOTTEN_SECONDS = 900.0
 """A collector that is gone is shown for so long."""
+
+KEPT_SECONDS = float(keeping.KEPT_SECONDS[TopicKind.PRESENCE])
+"""One that is late for so long: its broker died with it, and nobody sends its last will."""
 
 MOST_COLLECTORS = 256
 MOST_GAPS = 32
@@ -100,7 +105,9 @@ class Presences:
         changed: list[Fact] = []
         for sender, found in list(self._collectors.items()):
             silent_seconds = now_mono - found.came_at
-            if found.presence is Presence.GONE and silent_seconds > FORGOTTEN_SECONDS:
+            is_gone = found.presence is Presence.GONE
+            if silent_seconds > (FORGOTTEN_SECONDS if is_gone else KEPT_SECONDS):
+                changed += _changes(found.gaps, {})
                 del self._collectors[sender]
             elif found.presence is Presence.PRESENT and silent_seconds > found.late_after_seconds:
                 found.presence = Presence.LATE
