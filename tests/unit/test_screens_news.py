@@ -9,6 +9,7 @@ from tests.ui.app_samples import NOW
 from tests.ui.finding_samples import ACTIVE, ARMED
 from tui.model.findings import FindingChange, FindingSeverity
 from tui.model.names import NodeName
+from tui.model.room import Room
 from tui.model.snapshot import Snapshot
 from tui.safety import clean
 from tui.screens.news import FindingNews
@@ -105,3 +106,14 @@ def test_the_same_change_once_more_is_news_while_the_first_one_stands() -> None:
     gone = replace(change("backend-leak", ACTIVE, None), at=NOW + 10, by=by)
     news.take(after(first, gone), ())
     assert len(news.take(after(first, gone, replace(first, at=NOW + 90)), ())) == 1
+
+
+def test_a_brokers_changes_from_before_the_beginning_are_no_news_however_late_they_come() -> None:
+    room = Room(chosen=clean("prod-eu-1"))
+    news = FindingNews()
+    assert news.take(replace(START, room=room, finding_changes=()), ()) == []
+    known = after(change("backend-leak", None, ACTIVE))
+    assert news.take(replace(known, room=room), ()) == []
+    late = replace(change("config-drift", None, ACTIVE), at=NOW + 1)
+    fresh = replace(START, room=room, finding_changes=(*known.finding_changes, late))
+    assert news.take(fresh, ()) == [("✖ ACTIVE: config-drift on node-1 (F)", True)]

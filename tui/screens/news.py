@@ -21,6 +21,7 @@ class FindingNews:
     def __init__(self) -> None:
         self._seen: tuple[FindingChange, ...] = ()
         self._has_begun = False
+        self._begun_at = 0.0
         self._cluster = ""
 
     def take(self, snapshot: Snapshot, muted: Collection[str]) -> list[tuple[str, bool]]:
@@ -34,11 +35,17 @@ class FindingNews:
                 snapshot.is_complete and bool(snapshot.findings) and not (snapshot.unjudged_nodes)
             )
             self._seen = changes
+            self._begun_at = snapshot.taken_at if snapshot.room.chosen else 0.0
             return []
         seen, self._seen = self._seen, changes
         if seen is changes:
             return []
-        news = [change for change in _new(changes, seen) if not _is_muted(change, muted)]
+        # Over a broker, changes from before the beginning can come after it: they are no news.
+        news = [
+            change
+            for change in _new(changes, seen)
+            if change.at > self._begun_at and not _is_muted(change, muted)
+        ]
         if len(news) > SAID_AT_ONCE:
             return [_summed(news)]
         return [(_sentence(change), _is_bad(change)) for change in news]
