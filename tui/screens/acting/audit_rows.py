@@ -20,7 +20,7 @@ AUDIT_COLUMNS = (
     GridColumn("time", "TIME", 8, 11),
     GridColumn("age", "AGE", 6, 8, align="right", priority=6),
     GridColumn("event", "EVENT", 8, 12),
-    GridColumn("operation", "OP", 4, 8, priority=4),
+    GridColumn("operation", "OP", 8, 8, priority=4),
     GridColumn("node", "NODE", 7, 24, priority=1),
     GridColumn("text", "WHAT", 24, 40, is_flexible=True),
     GridColumn("result", "RESULT", 8, 24, priority=3),
