@@ -302,4 +302,15 @@ def _shown(setting: Setting, chosen: Chosen) -> str:
         return HIDDEN
     if isinstance(chosen.value, bool):
         return "true" if chosen.value else "false"
-    return f"{chosen.value:g}" if isinstance(chosen.value, float) else str(chosen.value)
+    if isinstance(chosen.value, float):
+        return f"{chosen.value:g}"
+    return _safe_url(chosen.value) if setting.key == "mqtt" else str(chosen.value)
+
+
+def _safe_url(url: object) -> str:
+    """Return a broker's URL; what stands where its port should may be a password."""
+    scheme, separator, rest = str(url).partition("://")
+    place, slash, path = rest.partition("/")
+    if not re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:\d+)?", place):
+        place = HIDDEN
+    return f"{scheme}{separator}{place}{slash}{path}"

@@ -180,11 +180,15 @@ async def collecting(*collectors: Collector) -> AsyncIterator[Sequence[Collector
 
 
 def is_whole(board: Board, nodes: int = NODES, since: float = 0.0) -> bool:
-    """Whether a dashboard has all nodes, each answered since then, and nothing to complain of."""
+    """Whether a dashboard has all nodes, each answered since then, and nothing to complain of.
+
+    What a dead connection had taken is lost, and said so for a minute: no matter here.
+    """
     snapshot = board.snapshot
     known = snapshot.nodes.values()
+    health = snapshot.health
     return (
-        snapshot.health.state is SourceState.LIVE
+        (health.state is SourceState.LIVE or "messages are lost" in health.reason)
         and len(known) == nodes
         and all((one.swept_at or 0.0) > since for one in known)
     )

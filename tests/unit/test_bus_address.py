@@ -74,6 +74,13 @@ def test_credentials_come_from_the_environments_url(tmp_path: Path) -> None:
     assert re.search("mqtt-password +set, not shown +environment CILTOP_MQTT_URL", printed)
 
 
+def test_a_url_whose_host_was_forgotten_shows_no_password(tmp_path: Path) -> None:
+    printed = describe(config(tmp_path, {"CILTOP_MQTT_URL": "mqtt://user:hunter2"}))
+    assert "hunter2" not in printed
+    whole = describe(config(tmp_path, {"CILTOP_MQTT_URL": "ws://[::1]:8080/mqtt"}))
+    assert "ws://[::1]:8080/mqtt" in whole
+
+
 def test_a_password_on_the_command_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="CILTOP_MQTT_PASSWORD") as caught:
         config(tmp_path, {}, mqtt="mqtt://user:hunter2@broker")

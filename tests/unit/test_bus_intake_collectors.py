@@ -9,7 +9,7 @@ import pytest
 from tests.unit.bus_intake_rig import NODE, Rig
 from tests.unit.bus_letters import AT, CLUSTER, incoming, letter, presence
 from tui.bus.receiving.clusters import Clusters
-from tui.bus.receiving.presences import FORGOTTEN_SECONDS, MOST_COLLECTORS
+from tui.bus.receiving.presences import FORGOTTEN_SECONDS, LEFT_SECONDS, MOST_COLLECTORS
 from tui.bus.sharing.membership import MOST_PEERS
 from tui.bus.wire.encoding import RejectedError
 from tui.bus.wire.topics import Topic, TopicKind
@@ -136,10 +136,21 @@ def test_a_presence_that_was_cleared_is_the_end_too() -> None:
     assert rig.intake.cleared(node, rig.wall, rig.mono) == []
 
 
+def test_who_left_on_purpose_is_soon_forgotten() -> None:
+    rig = Rig()
+    rig.take(letter(presence(), 1))
+    rig.take(letter(presence(Presence.GONE), 2))
+    cleared(rig)
+    rig.tick(LEFT_SECONDS - 1.0)
+    assert states(rig) == {"c1": Presence.GONE}
+    rig.tick(2.0)
+    assert states(rig) == {}
+
+
 def test_who_is_gone_is_forgotten_after_a_while() -> None:
     rig = Rig()
     rig.take(letter(presence(), 1))
-    cleared(rig)
+    rig.take(letter(presence(Presence.GONE), 2))
     rig.tick(FORGOTTEN_SECONDS - 1.0)
     assert states(rig) == {"c1": Presence.GONE}
     rig.tick(2.0)

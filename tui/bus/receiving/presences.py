@@ -22,6 +22,9 @@ LONGEST_INTERVAL_SECONDS = 3_600.0
 FORGOTTEN_SECONDS = 900.0
 """A collector that is gone is shown for so long."""
 
+LEFT_SECONDS = 30.0
+"""One that cleared its presence left on purpose, as each pod does in a rollout."""
+
 KEPT_SECONDS = float(keeping.KEPT_SECONDS[TopicKind.PRESENCE])
 """One that is late for so long: its broker died with it, and nobody sends its last will."""
 
@@ -41,7 +44,15 @@ class _Collector:
     """When its latest message came, by the monotonic clock."""
     heard_at: float | None = None
     """By the wall clock; None until one came live."""
+    has_left: bool = False
+    """Whether it cleared its presence itself."""
     gaps: dict[str, Gap] = field(default_factory=dict)
+
+    @property
+    def kept_seconds(self) -> float:
+        if self.has_left:
+            return LEFT_SECONDS
+        return FORGOTTEN_SECONDS if self.presence is Presence.GONE else KEPT_SECONDS
 
     @property
     def late_after_seconds(self) -> float:
@@ -98,15 +109,17 @@ class Presences:
     def gone(self, sender: CleanText, now_mono: float) -> list[Fact]:
         """Take a collector out whose presence was cleared."""
         found = self._collectors.get(sender)
-        return [] if found is None else self._leave(sender, found, now_mono)
+        if found is None:
+            return []
+        found.has_left = True
+        return self._leave(sender, found, now_mono)
 
     def tick(self, now_mono: float) -> list[Fact]:
         """See who is late, and forget who is gone for long."""
         changed: list[Fact] = []
         for sender, found in list(self._collectors.items()):
             silent_seconds = now_mono - found.came_at
-            is_gone = found.presence is Presence.GONE
-            if silent_seconds > (FORGOTTEN_SECONDS if is_gone else KEPT_SECONDS):
+            if silent_seconds > found.kept_seconds:
                 changed += _changes(found.gaps, {})
                 del self._collectors[sender]
             elif found.presence is Presence.PRESENT and silent_seconds > found.late_after_seconds:
