@@ -167,8 +167,8 @@ async def test_enter_on_an_action_opens_its_operation_in_the_audit(
     action = TimelineEntry(NOW, ChangeKind.ACTION, clean("7f3a restart: done"), operation_id="7f3a")
     monkeypatch.setattr("tui.screens.dashboard.timeline", lambda snapshot, node: (action,))
     app = HandApp(ops.shown(audit=ops.audit()))
-    async with app.run_test(size=(120, 30)) as pilot:
+    async with app.run_test(size=(160, 50)) as pilot:
         await settled(pilot)
         text = await pressed(pilot, "T", "enter")
     assert "Audit ▏ 7 of 9 ▏ /operation:7f3a" in text
-    assert "anna@ba" in text
+    assert "anna@bastion-2" in text
